@@ -1,0 +1,52 @@
+//===- Artifact.h - writing and reading .bwm files ---------------*- C++ -*-===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+//
+// See docs/FileFormat.md for the bytes. All functions return true on success; on
+// failure `error` says what was expected, what was found and where.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "lib/Artifact/Model.h"
+
+namespace bitwright::artifact {
+
+/// Serialises. Fails when the model does not pass `verifyModel` (nothing is written then).
+bool serializeArtifact(const Model &model, std::vector<uint8_t> &bytes, std::string &error);
+
+/// Writes to a temporary name beside `path` and renames at the end: no half-written file is ever left under `path`.
+bool writeArtifact(const Model &model, const std::string &path, std::string &error);
+
+/// How much a reader checks.
+enum class VerifyLevel {
+  Header, ///< digest of the header, every index, bound, shape and expression; cost independent of the size of the weights
+  Full,   ///< also the digest of every segment
+};
+
+struct ReadOptions {
+  VerifyLevel level = VerifyLevel::Header;
+  /// Gives `Model::code` and checks its digests; off for tools that only look (`quant-dump`, `--info`). With `codeIsa`
+  /// set, other levels' segments are neither touched nor hashed at level Header.
+  bool withCode = true;
+};
+
+/// Parses and verifies. Weights and code in `model` point into `bytes`, which must outlive it (or be kept alive by `owner`).
+bool readArtifact(const void *bytes, size_t size, const ReadOptions &options, Model &model, std::string &error,
+                  std::shared_ptr<const void> owner = nullptr);
+
+/// SHA-256 of a code segment against the digest in the (already verified) header. The runtime calls it for the levels that
+/// it is about to execute.
+bool verifyCode(const void *bytes, size_t size, Isa isa, std::string &error);
+
+/// Reads a whole file by mapping it; `owner` keeps the mapping alive.
+bool mapFile(const std::string &path, std::shared_ptr<const void> &owner, const void *&bytes, size_t &size,
+             std::string &error);
+
+/// Everything that can be checked on a model without its file: indices, expressions over all symbol values, buffers within
+/// arena, inputs and outputs; code entries within code; self-check. The writer and the reader both call it.
+bool verifyModel(const Model &model, std::string &error);
+
+} // namespace bitwright::artifact
