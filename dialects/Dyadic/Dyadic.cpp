@@ -1,0 +1,132 @@
+//===- Dyadic.cpp - integer-only operations with exact meaning -------------===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Dyadic/Dyadic.h"
+#include "dialects/Qnn/ShapeRules.h"
+#include "mlir/IR/DialectImplementation.h"
+
+using namespace mlir;
+using namespace bitwright;
+using namespace bitwright::dyadic;
+
+using Operands = ArrayRef<SymbolicShape>;
+using Results = SmallVectorImpl<SymbolicShape> &;
+
+#include "dialects/Dyadic/DyadicDialect.cpp.inc"
+#include "dialects/Dyadic/DyadicEnums.cpp.inc"
+#define GET_OP_CLASSES
+#include "dialects/Dyadic/DyadicOps.cpp.inc"
+
+void DyadicDialect::initialize() {
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/Dyadic/DyadicOps.cpp.inc"
+      >();
+}
+
+std::string ConvOp::inferSymbolicShapes(Operands operands, Results results) {
+  return convShape(operands, getStrides(), getPads(), getDilations(), getGroups(), results);
+}
+std::string ConvTransposeOp::inferSymbolicShapes(Operands operands, Results results) {
+  // The same rule as the float operation: a temporary view of its attributes.
+  const SymbolicShape &x = operands[0], &w = operands[1];
+  size_t spatial = w.size() < 3 ? 0 : w.size() - 2;
+  if (!spatial || x.size() != w.size() || getStrides().size() != spatial || getDilations().size() != spatial || getPads().size() != 2 * spatial ||
+      getOutputPadding().size() != spatial)
+    return "C3: expected input and weight of one rank >= 3 and one stride, dilation and output_padding a spatial dimension, two pads";
+  SymbolicShape shape = {x[0], w[1] * int64_t(getGroups())};
+  for (size_t i = 0; i < spatial; ++i) {
+    auto kernel = constantOf(w[i + 2]);
+    if (!kernel)
+      return "expected a weight with static kernel dimensions";
+    shape.push_back((x[i + 2] - 1) * getStrides()[i] + (getOutputPadding()[i] + (*kernel - 1) * getDilations()[i] + 1 - getPads()[i] - getPads()[spatial + i]));
+  }
+  results.push_back(shape);
+  return "";
+}
+std::string LinearOp::inferSymbolicShapes(Operands operands, Results results) { return linearShape(operands, results); }
+std::string MatmulOp::inferSymbolicShapes(Operands operands, Results results) { return matmulShape(operands, results); }
+std::string ReduceSumOp::inferSymbolicShapes(Operands operands, Results results) { return reduceShape(operands[0], getAxes(), getKeepdims(), results); }
+std::string AvgPoolOp::inferSymbolicShapes(Operands operands, Results results) {
+  if (operands[0].size() < 3)
+    return "expected an input of rank >= 3 (N, C, spatial), found rank " + std::to_string(operands[0].size());
+  SymbolicShape shape = {operands[0][0], operands[0][1]};
+  if (auto error = windowShape(operands[0], getKernel(), getStrides(), getPads(), getDilations(), getCeilMode(), shape); !error.empty())
+    return error;
+  results.push_back(shape);
+  return "";
+}
+
+//===----------------------------------------------------------------------===//
+// Verifiers
+//===----------------------------------------------------------------------===//
+
+static LogicalResult verifyClamp(Operation *op, ArrayRef<int32_t> clamp, Type type) {
+  unsigned bits = cast<RankedTensorType>(type).getElementTypeBitWidth();
+  int64_t lo = -(int64_t(1) << (bits - 1)), hi = (int64_t(1) << (bits - 1)) - 1;
+  if (clamp.size() != 2 || clamp[0] > clamp[1] || clamp[0] < lo || clamp[1] > hi)
+    return op->emitOpError() << "C3: expected clamp bounds low <= high inside [" << lo << ", " << hi << "]";
+  return success();
+}
+
+static LogicalResult verifyMultiplier(Operation *op, int64_t multiplier, int64_t shift, int64_t bits) {
+  if (shift < 2 || shift > 62)
+    return op->emitOpError() << "C2: expected a shift in [2, 62], found " << shift;
+  int64_t low = int64_t(1) << (bits - 1), high = int64_t(1) << bits;
+  // A multiplier below its range is legal for a dead channel and where R3 had to cut the shift at 62.
+  if (multiplier < 0 || multiplier >= high || (multiplier != 0 && multiplier < low && shift != 62))
+    return op->emitOpError() << "C1: expected a multiplier of " << bits << " bits in [" << low << ", " << high << "), found " << multiplier;
+  return success();
+}
+
+static LogicalResult verifyBits(Operation *op, int64_t bits) {
+  if (bits != 15 && bits != 23 && bits != 31)
+    return op->emitOpError() << "C5: expected multiplier_bits of 15, 23 or 31, found " << bits;
+  return success();
+}
+
+LogicalResult RescaleOp::verify() {
+  if (failed(verifyBits(*this, getMultiplierBits())) || failed(verifyClamp(*this, getClamp(), getOutput().getType())))
+    return failure();
+  int64_t expected = 1;
+  if (auto axis = getAxis()) {
+    auto type = getInput().getType();
+    if (int64_t(*axis) < 0 || int64_t(*axis) >= type.getRank())
+      return emitOpError() << "C4: axis " << *axis << " is outside the rank " << type.getRank();
+    expected = type.getDimSize(*axis);
+    if (ShapedType::isDynamic(expected))
+      return emitOpError() << "C4: expected a static dimension along axis " << *axis;
+  }
+  if (int64_t(getMultiplier().size()) != expected || int64_t(getShift().size()) != expected)
+    return emitOpError() << "C4: expected " << expected << " multipliers and shifts, found " << getMultiplier().size() << " and " << getShift().size();
+  for (auto [multiplier, shift] : llvm::zip(getMultiplier(), getShift()))
+    if (failed(verifyMultiplier(*this, multiplier, shift, getMultiplierBits())))
+      return failure();
+  return success();
+}
+LogicalResult AddOp::verify() {
+  if (getShift() < 1 || getShift() > 62)
+    return emitOpError() << "C1: expected a shift in [1, 62], found " << int(getShift());
+  return verifyClamp(*this, getClamp(), getOutput().getType());
+}
+LogicalResult MulOp::verify() {
+  if (failed(verifyBits(*this, getMultiplierBits())) || failed(verifyMultiplier(*this, getMultiplier(), getShift(), getMultiplierBits())))
+    return failure();
+  return verifyClamp(*this, getClamp(), getOutput().getType());
+}
+LogicalResult LookupOp::verify() {
+  if (getTable().size() != 256)
+    return emitOpError() << "expected a table of 256 entries, found " << getTable().size();
+  return success();
+}
+LogicalResult AvgPoolOp::verify() {
+  int64_t window = 1;
+  for (int64_t k : getKernel())
+    window *= k;
+  if (int64_t(getMultiplier().size()) != window || int64_t(getShift().size()) != window)
+    return emitOpError() << "C1: expected " << window << " multipliers and shifts, found " << getMultiplier().size() << " and " << getShift().size();
+  return verifyClamp(*this, getClamp(), getOutput().getType());
+}

@@ -1,0 +1,19 @@
+//===- FoldBatchNorm.h - batch normalisation into the product before it ----===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BITWRIGHT_PASSES_SIMPLIFY_FOLDBATCHNORM_H
+#define BITWRIGHT_PASSES_SIMPLIFY_FOLDBATCHNORM_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace bitwright {
+#define GEN_PASS_DECL
+#define GEN_PASS_REGISTRATION
+#include "passes/Simplify/FoldBatchNorm/FoldBatchNorm.h.inc"
+} // namespace bitwright
+
+#endif
