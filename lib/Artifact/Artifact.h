@@ -28,8 +28,8 @@ enum class VerifyLevel {
 
 struct ReadOptions {
   VerifyLevel level = VerifyLevel::Header;
-  /// Gives `Model::code` and checks its digests; off for tools that only look (`quant-dump`, `--info`). With `codeIsa`
-  /// set, other levels' segments are neither touched nor hashed at level Header.
+  /// Gives `Model::code`; off for tools that only look (`quant-dump`, `--info`): `code` then has the levels and sizes, but
+  /// null bytes. At level Header the bytes are not hashed here: `verifyCode` does that for the levels that will run.
   bool withCode = true;
 };
 
@@ -37,9 +37,9 @@ struct ReadOptions {
 bool readArtifact(const void *bytes, size_t size, const ReadOptions &options, Model &model, std::string &error,
                   std::shared_ptr<const void> owner = nullptr);
 
-/// SHA-256 of a code segment against the digest in the (already verified) header. The runtime calls it for the levels that
-/// it is about to execute.
-bool verifyCode(const void *bytes, size_t size, Isa isa, std::string &error);
+/// SHA-256 of `copy` (the segment's bytes where they are about to be executed) against `segment.digest`. The copy is hashed,
+/// not the file, so that a file changed between check and use does not matter.
+bool verifyCode(const CodeSegment &segment, const void *copy, std::string &error);
 
 /// Reads a whole file by mapping it; `owner` keeps the mapping alive.
 bool mapFile(const std::string &path, std::shared_ptr<const void> &owner, const void *&bytes, size_t &size,

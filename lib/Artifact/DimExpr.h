@@ -104,4 +104,7 @@ DimExpr min(const DimExpr &a, const DimExpr &b);
 /// One operation with overflow and divisor checks; false when there is no result. Shared by evaluation and folding.
 bool applyDimOp(DimOp op, int64_t a, int64_t b, int64_t &result);
 
+/// Whether `e` is `scale * symbol + offset` with scale >= 1: what an input shape may be solved for.
+bool matchAffine(const DimExpr &e, unsigned &symbol, int64_t &scale, int64_t &offset);
+
 } // namespace bitwright::artifact

@@ -27,6 +27,7 @@
 
 #include "lib/Artifact/DimExpr.h"
 
+#include <array>
 #include <memory>
 
 namespace bitwright::artifact {
@@ -159,6 +160,7 @@ struct Kernel {
 struct CodeSegment {
   Isa isa = Isa::Avx2;
   Blob bytes;
+  std::array<uint8_t, 32> digest = {}; ///< SHA-256 of `bytes`; set by the reader, ignored by the writer
 };
 
 /// Constant bytes in the order that the kernels read, stored once for all instruction sets.
