@@ -176,6 +176,12 @@ inline int32_t clampCode(double real, double scale, int32_t zeroPoint, int32_t t
   return v < typeLo ? typeLo : v > typeHi ? typeHi : int32_t(v);
 }
 
+/// R12: what the zero points add to a dot product of codes apart from the row term: sum (x-zx)(w-zw) =
+/// sum x w + zeroPointBias(...) - zw * sum x.
+inline int64_t zeroPointBias(int64_t k, int64_t sumW, int32_t zx, int32_t zw) {
+  return k * zx * zw - int64_t(zx) * sumW;
+}
+
 /// R14, generic form: K * max|x| * max|w| + |bias| < 2^31.
 inline bool fitsAccumulator(int64_t k, int64_t maxAbsX, int64_t maxAbsW, int64_t absBias = 0) {
   return __int128(k) * maxAbsX * maxAbsW + absBias < (__int128(1) << 31);

@@ -86,16 +86,16 @@ inline float sumF3(const float *x, int64_t n) {
 // Row functions: softmax and norms as every backend computes them
 //===----------------------------------------------------------------------===//
 
-/// softmax of a row: m = max (F3), e_i = exp(x_i - m), s = sum e (F3), r = 1 / s, y_i = e_i * r. n >= 1. x may equal y.
+/// softmax of a row: m = max (F3), e_i = exp(x_i - m), s = sum e (F3), y_i = e_i / s. n >= 1. x may equal y.
 /// A row of -inf alone gives NaN (inf - inf), as IEEE arithmetic does.
 inline void softmaxRow(const float *x, float *y, int64_t n) {
   ScalarBuilder b;
   float m = maxF3(n, [x](int64_t i) { return x[i]; });
   for (int64_t i = 0; i < n; ++i)
     y[i] = exp(b, x[i] - m);
-  float r = 1.0f / sumF3(y, n);
+  float s = sumF3(y, n);
   for (int64_t i = 0; i < n; ++i)
-    y[i] = y[i] * r;
+    y[i] = y[i] / s;
 }
 
 /// log softmax of a row: d_i = x_i - m, y_i = d_i - log(sum exp(d)). x must not overlap y unless equal.
@@ -129,7 +129,7 @@ inline NormMoments rmsMoments(const float *x, int64_t n, float eps) {
   return {0.0f, 1.0f / std::sqrt(meanSquare + eps)};
 }
 
-/// One normalised element: fma((x - mean) * inverseDeviation, gamma, beta).
+/// One normalised element: fma((x - mean) * inverseDeviation, gamma, beta); with beta = 0 a product.
 inline float normElement(float x, NormMoments m, float gamma, float beta) {
   return std::fma((x - m.mean) * m.inverseDeviation, gamma, beta);
 }
