@@ -1,0 +1,126 @@
+//===- SelfCheck.cpp - the probe run of a file -*- C++ -*-===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+#include "lib/Runtime/SelfCheck.h"
+
+#include <cstdio>
+
+using namespace bitwright;
+using namespace bitwright::artifact;
+using namespace bitwright::runtime;
+
+namespace {
+struct Collector {
+  std::vector<Checksum> *result;
+  uint32_t entry;
+};
+} // namespace
+
+static int collect(const bw_captured *value, void *user) {
+  Collector &c = *static_cast<Collector *>(user);
+  if (isInteger(ElementType(value->dtype)))
+    c.result->push_back({c.entry, uint32_t(value->launch_index), uint32_t(value->buffer_index),
+                         checksumBytes(value->data, value->bytes)});
+  return 0;
+}
+
+static Status probeEntry(Session &session, const SelfCheck &check, uint32_t number, std::vector<Checksum> &result) {
+  const Model &m = session.model();
+  const EntryPoint &e = m.entries[number];
+  std::vector<uint64_t> inputBytes, outputBytes;
+  Status s = session.sizesFor(number, check.symbolValues.data(), inputBytes, outputBytes);
+  if (!s.ok())
+    return s;
+  std::vector<std::vector<uint8_t>> memory;
+  auto describe = [&](const Tensor &t, uint64_t bytes) {
+    memory.emplace_back(size_t(bytes));
+    bw_tensor r = {};
+    r.dtype = bw_dtype(t.type);
+    r.rank = int32_t(t.dims.size());
+    for (size_t d = 0; d < t.dims.size(); ++d)
+      t.dims[d].evaluate(check.symbolValues.data(), check.symbolValues.size(), r.dims[d]);
+    r.data = memory.back().data();
+    r.bytes = size_t(bytes);
+    return r;
+  };
+  std::vector<bw_tensor> inputs, outputs;
+  for (size_t i = 0; i < e.inputs.size(); ++i) {
+    const Tensor &t = m.tensors[e.inputs[i]];
+    inputs.push_back(describe(t, inputBytes[i]));
+    fillProbe(t, check.seed, unsigned(i), size_t(inputBytes[i]) * 8 / bitWidth(t.type), inputs.back().data);
+  }
+  for (size_t i = 0; i < e.outputs.size(); ++i)
+    outputs.push_back(describe(m.tensors[e.outputs[i]], outputBytes[i]));
+  Collector collector = {&result, number};
+  return session.run(number, inputs.data(), inputs.size(), outputs.data(), outputs.size(), collect, &collector);
+}
+
+Status bitwright::runtime::probeChecksums(Session &session, const SelfCheck &check, std::vector<Checksum> &result) {
+  for (size_t i = 0; i < session.model().entries.size(); ++i) {
+    Status s = probeEntry(session, check, uint32_t(i), result);
+    if (!s.ok())
+      return s;
+  }
+  return {};
+}
+
+Status bitwright::runtime::runSelfCheck(Session &session, size_t &compared) {
+  const Model &m = session.model();
+  if (!m.selfCheck.present)
+    return failure(BW_INVALID_ARGUMENT, "the file has no self-check");
+  std::vector<Checksum> found;
+  Status s = probeChecksums(session, m.selfCheck, found);
+  if (!s.ok())
+    return s;
+  compared = 0;
+  for (const Checksum &c : m.selfCheck.checksums) {
+    const Launch &l = m.entries[c.entry].launches[c.launch];
+    const Tensor &t = m.tensors[size_t(l.buffers[c.buffer].tensor)];
+    const Checksum *match = nullptr;
+    for (const Checksum &f : found)
+      if (f.entry == c.entry && f.launch == c.launch && f.buffer == c.buffer)
+        match = &f;
+    if (!match)
+      return failure(BW_INVALID_FILE, "self-check: launch " + std::to_string(c.launch) + " '" + l.name +
+                                          "' stores no integer tensor '" + t.name + "'");
+    if (match->value != c.value) {
+      char text[64];
+      std::snprintf(text, sizeof(text), "%016llx found, %016llx expected", (unsigned long long)match->value,
+                    (unsigned long long)c.value);
+      return failure(BW_CHECK_FAILED, "self-check: tensor '" + t.name + "' of launch " + std::to_string(c.launch) +
+                                          " '" + l.name + "' (" + isaName(session.isa()) + "): checksum " + text +
+                                          "; it is the first that differs");
+    }
+    ++compared;
+  }
+  return {};
+}
+
+Status bitwright::runtime::addSelfCheck(Model &model, uint64_t seed, std::vector<int64_t> symbolValues) {
+  SelfCheck check;
+  check.present = true;
+  check.seed = seed;
+  check.symbolValues = std::move(symbolValues);
+  if (check.symbolValues.empty())
+    for (const Symbol &s : model.symbols)
+      check.symbolValues.push_back((s.lo + s.divisor - 1) / s.divisor * s.divisor);
+  model.selfCheck = SelfCheck();
+  std::vector<uint8_t> bytes;
+  std::string error;
+  if (!serializeArtifact(model, bytes, error))
+    return failure(BW_INVALID_ARGUMENT, std::move(error));
+  std::shared_ptr<LoadedModel> loaded;
+  Status s = LoadedModel::loadMemory(bytes.data(), bytes.size(), 0, loaded);
+  std::unique_ptr<Session> session;
+  SessionOptions options;
+  options.isa = "avx2";
+  if (s.ok())
+    s = Session::create(loaded, options, session);
+  if (s.ok())
+    s = probeChecksums(*session, check, check.checksums);
+  if (s.ok())
+    model.selfCheck = std::move(check);
+  return s;
+}
