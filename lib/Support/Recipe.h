@@ -1,0 +1,89 @@
+//===- Recipe.h - what a person asks of the quantizer ----------------------*- C++ -*-===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+//
+// A recipe is a built-in name (`float`, `w8a8`) or a YAML file; docs/Recipes.md lists the keys. Errors read
+// "FILE:LINE: KEY: expected ..., found ...". Keys that a file leaves out have the values of `w8a8`.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BITWRIGHT_LIB_SUPPORT_RECIPE_H
+#define BITWRIGHT_LIB_SUPPORT_RECIPE_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include <string>
+#include <vector>
+
+namespace bitwright {
+
+/// How the range of a weight slice is chosen.
+enum class WeightClip { AbsMax, Mse, Percentile };
+/// How the range of an activation is chosen from its statistics.
+enum class Observer { MinMax, Ema, Percentile, Mse, Kl };
+
+llvm::StringRef toString(WeightClip clip);
+llvm::StringRef toString(Observer observer);
+
+struct WeightScheme {
+  std::string format = "s8"; ///< s8 or s16, symmetric (zero point 0)
+  bool perAxis = true;       ///< one scale an output channel, else one for the tensor
+  WeightClip clip = WeightClip::AbsMax;
+  double percentile = 99.99; ///< percent of |w| inside the range (clip: percentile)
+};
+
+struct ActivationScheme {
+  std::string format = "s8";
+  Observer observer = Observer::MinMax;
+  double percentile = 99.99; ///< percent of the values inside the range on each side (observer: percentile)
+};
+
+/// What the recipe says about one operation.
+struct OpScheme {
+  WeightScheme weights;
+  ActivationScheme activations;
+  /// Not empty: the operation stays in float, for this reason.
+  std::string keepFloat;
+};
+
+struct RecipeOverride {
+  std::string match; ///< glob over operation names
+  unsigned line = 0;
+  bool hasWeights = false, hasActivations = false, hasKeep = false;
+  WeightScheme weights;
+  ActivationScheme activations;
+  bool keepFloat = false;
+};
+
+struct Recipe {
+  std::string name;
+  std::string file; ///< empty for a built-in recipe
+  bool quantize = true; ///< false: everything stays float
+  WeightScheme weights;
+  ActivationScheme activations;
+  std::string floatStorage = "f32";
+  /// Operation kinds (mnemonics of the qnn dialect) or globs over operation names.
+  std::vector<std::string> keepFloat;
+  bool biasCorrection = true;
+  unsigned multiplierBits = 31; ///< 15, 23 or 31 (INTEGER R2)
+  std::vector<RecipeOverride> overrides;
+
+  /// A built-in recipe by name, otherwise the file of that path.
+  static llvm::Expected<Recipe> load(llvm::StringRef nameOrFile);
+  /// Parses YAML text; `file` is what messages call it.
+  static llvm::Expected<Recipe> parse(llvm::StringRef text, llvm::StringRef file);
+  static llvm::ArrayRef<llvm::StringRef> builtinNames();
+
+  /// The scheme of the operation `name` of kind `mnemonic` ("conv"): defaults, then keep_float, then overrides in order.
+  OpScheme schemeFor(llvm::StringRef name, llvm::StringRef mnemonic) const;
+};
+
+/// Glob match (*, ?, [a-z], {a,b}) over a whole name; a pattern that does not parse matches only itself.
+bool matchesGlob(llvm::StringRef pattern, llvm::StringRef name);
+
+} // namespace bitwright
+
+#endif
