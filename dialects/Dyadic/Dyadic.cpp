@@ -7,6 +7,7 @@
 #include "dialects/Dyadic/Dyadic.h"
 #include "dialects/Qnn/ShapeRules.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace bitwright;
@@ -17,10 +18,16 @@ using Results = SmallVectorImpl<SymbolicShape> &;
 
 #include "dialects/Dyadic/DyadicDialect.cpp.inc"
 #include "dialects/Dyadic/DyadicEnums.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialects/Dyadic/DyadicAttributes.cpp.inc"
 #define GET_OP_CLASSES
 #include "dialects/Dyadic/DyadicOps.cpp.inc"
 
 void DyadicDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialects/Dyadic/DyadicAttributes.cpp.inc"
+      >();
   addOperations<
 #define GET_OP_LIST
 #include "dialects/Dyadic/DyadicOps.cpp.inc"

@@ -13,6 +13,9 @@
 
 #include "dialects/Dyadic/DyadicDialect.h.inc"
 
+#define GET_ATTRDEF_CLASSES
+#include "dialects/Dyadic/DyadicAttributes.h.inc"
+
 #define GET_OP_CLASSES
 #include "dialects/Dyadic/DyadicOps.h.inc"
 

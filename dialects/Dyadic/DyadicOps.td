@@ -17,6 +17,7 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 def Dyadic_Dialect : Dialect {
   let name = "dyadic";
   let cppNamespace = "::bitwright::dyadic";
+  let useDefaultAttributePrinterParser = 1;
   let summary = "Integer-only arithmetic with exact meaning (INTEGER.md)";
   let description = [{
     Every operation is defined bit for bit; interpreter, x86 code and GPU code agree. Accumulators are i32 and never leave
@@ -25,11 +26,13 @@ def Dyadic_Dialect : Dialect {
   }];
 }
 
-def Dyadic_Rounding : I32EnumAttr<"Rounding", "rounding of a requantization (R7)", [I32EnumAttrCase<"HalfUp", 0, "half_up">,
+def Dyadic_RoundingEnum : I32EnumAttr<"Rounding", "rounding of a requantization (R7)", [I32EnumAttrCase<"HalfUp", 0, "half_up">,
     I32EnumAttrCase<"HalfAway", 1, "half_away">, I32EnumAttrCase<"HalfEven", 2, "half_even">, I32EnumAttrCase<"Floor", 3, "floor">,
     I32EnumAttrCase<"Trunc", 4, "trunc">, I32EnumAttrCase<"TfliteDouble", 5, "tflite_double">, I32EnumAttrCase<"TosaDouble", 6, "tosa_double">]> {
   let cppNamespace = "::bitwright::dyadic";
+  let genSpecializedAttr = 0;
 }
+def Dyadic_Rounding : EnumAttr<Dyadic_Dialect, Dyadic_RoundingEnum, "rounding"> { let assemblyFormat = "`<` $value `>`"; }
 
 def Dyadic_Codes : RankedTensorOf<[I<4>, I8, I16]>;
 def Dyadic_Wide : RankedTensorOf<[I8, I16, I32]>;

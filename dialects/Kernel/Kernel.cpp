@@ -6,6 +6,7 @@
 
 #include "dialects/Kernel/Kernel.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace bitwright;
@@ -13,10 +14,16 @@ using namespace bitwright::kernel;
 
 #include "dialects/Kernel/KernelDialect.cpp.inc"
 #include "dialects/Kernel/KernelEnums.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialects/Kernel/KernelAttributes.cpp.inc"
 #define GET_OP_CLASSES
 #include "dialects/Kernel/KernelOps.cpp.inc"
 
 void KernelDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialects/Kernel/KernelAttributes.cpp.inc"
+      >();
   addOperations<
 #define GET_OP_LIST
 #include "dialects/Kernel/KernelOps.cpp.inc"
@@ -65,7 +72,7 @@ LogicalResult FusedOp::verify() {
 }
 
 std::string FusedOp::inferSymbolicShapes(ArrayRef<SymbolicShape> operands, SmallVectorImpl<SymbolicShape> &results) {
-  SymbolicShapes shapes(getContext(), 4096);
+  SymbolicShapes shapes(4096);
   for (auto [argument, shape] : llvm::zip(getBlock().getArguments(), operands))
     shapes.set(argument, shape);
   for (Operation &op : getBlock().without_terminator()) {

@@ -17,6 +17,9 @@ class YieldOp;
 
 #include "dialects/Kernel/KernelDialect.h.inc"
 
+#define GET_ATTRDEF_CLASSES
+#include "dialects/Kernel/KernelAttributes.h.inc"
+
 #define GET_OP_CLASSES
 #include "dialects/Kernel/KernelOps.h.inc"
 

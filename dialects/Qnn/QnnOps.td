@@ -248,20 +248,36 @@ def Qnn_TileOp : Qnn_ShapedOp<"tile"> {
   let arguments = (ins Qnn_Tensor:$input, DenseI64ArrayAttr:$repeats);
   let results = (outs Qnn_Tensor:$output);
 }
-def Qnn_PadMode : I32EnumAttr<"PadMode", "what the border holds", [I32EnumAttrCase<"Constant", 0, "constant">, I32EnumAttrCase<"Reflect", 1, "reflect">,
-    I32EnumAttrCase<"Edge", 2, "edge">, I32EnumAttrCase<"Wrap", 3, "wrap">]> { let cppNamespace = "::bitwright::qnn"; }
+def Qnn_PadModeEnum : I32EnumAttr<"PadMode", "what the border holds", [I32EnumAttrCase<"Constant", 0, "constant">, I32EnumAttrCase<"Reflect", 1, "reflect">,
+    I32EnumAttrCase<"Edge", 2, "edge">, I32EnumAttrCase<"Wrap", 3, "wrap">]> {
+  let cppNamespace = "::bitwright::qnn";
+  let genSpecializedAttr = 0;
+}
+def Qnn_PadMode : EnumAttr<Qnn_Dialect, Qnn_PadModeEnum, "pad_mode"> { let assemblyFormat = "`<` $value `>`"; }
 def Qnn_PadOp : Qnn_ShapedOp<"pad"> {
   let summary = "adds (or, negative, removes) elements at both ends of each dimension";
   let arguments = (ins Qnn_Tensor:$input, DenseI64ArrayAttr:$low, DenseI64ArrayAttr:$high, Qnn_PadMode:$mode, DefaultValuedAttr<F64Attr, "0.0">:$value);
   let results = (outs Qnn_Tensor:$output);
 }
-def Qnn_ResizeMode : I32EnumAttr<"ResizeMode", "interpolation", [I32EnumAttrCase<"Nearest", 0, "nearest">, I32EnumAttrCase<"Linear", 1, "linear">,
-    I32EnumAttrCase<"Cubic", 2, "cubic">]> { let cppNamespace = "::bitwright::qnn"; }
-def Qnn_ResizeCoordinates : I32EnumAttr<"ResizeCoordinates", "map from output to input coordinates", [I32EnumAttrCase<"HalfPixel", 0, "half_pixel">,
+def Qnn_ResizeModeEnum : I32EnumAttr<"ResizeMode", "interpolation", [I32EnumAttrCase<"Nearest", 0, "nearest">, I32EnumAttrCase<"Linear", 1, "linear">,
+    I32EnumAttrCase<"Cubic", 2, "cubic">]> {
+  let cppNamespace = "::bitwright::qnn";
+  let genSpecializedAttr = 0;
+}
+def Qnn_ResizeMode : EnumAttr<Qnn_Dialect, Qnn_ResizeModeEnum, "resize_mode"> { let assemblyFormat = "`<` $value `>`"; }
+def Qnn_ResizeCoordinatesEnum : I32EnumAttr<"ResizeCoordinates", "map from output to input coordinates", [I32EnumAttrCase<"HalfPixel", 0, "half_pixel">,
     I32EnumAttrCase<"PytorchHalfPixel", 1, "pytorch_half_pixel">, I32EnumAttrCase<"AlignCorners", 2, "align_corners">,
-    I32EnumAttrCase<"Asymmetric", 3, "asymmetric">, I32EnumAttrCase<"HalfPixelSymmetric", 4, "half_pixel_symmetric">]> { let cppNamespace = "::bitwright::qnn"; }
-def Qnn_NearestMode : I32EnumAttr<"NearestMode", "rounding of nearest coordinates", [I32EnumAttrCase<"RoundPreferFloor", 0, "round_prefer_floor">,
-    I32EnumAttrCase<"RoundPreferCeil", 1, "round_prefer_ceil">, I32EnumAttrCase<"Floor", 2, "floor">, I32EnumAttrCase<"Ceil", 3, "ceil">]> { let cppNamespace = "::bitwright::qnn"; }
+    I32EnumAttrCase<"Asymmetric", 3, "asymmetric">, I32EnumAttrCase<"HalfPixelSymmetric", 4, "half_pixel_symmetric">]> {
+  let cppNamespace = "::bitwright::qnn";
+  let genSpecializedAttr = 0;
+}
+def Qnn_ResizeCoordinates : EnumAttr<Qnn_Dialect, Qnn_ResizeCoordinatesEnum, "resize_coordinates"> { let assemblyFormat = "`<` $value `>`"; }
+def Qnn_NearestModeEnum : I32EnumAttr<"NearestMode", "rounding of nearest coordinates", [I32EnumAttrCase<"RoundPreferFloor", 0, "round_prefer_floor">,
+    I32EnumAttrCase<"RoundPreferCeil", 1, "round_prefer_ceil">, I32EnumAttrCase<"Floor", 2, "floor">, I32EnumAttrCase<"Ceil", 3, "ceil">]> {
+  let cppNamespace = "::bitwright::qnn";
+  let genSpecializedAttr = 0;
+}
+def Qnn_NearestMode : EnumAttr<Qnn_Dialect, Qnn_NearestModeEnum, "nearest_mode"> { let assemblyFormat = "`<` $value `>`"; }
 def Qnn_ResizeOp : Qnn_ShapedOp<"resize"> {
   let summary = "interpolates to another size";
   let description = [{

@@ -214,7 +214,7 @@ static LogicalResult visitRegion(Operation *op, SymbolicShapes &shapes) {
 }
 
 FailureOr<SymbolicShapes> SymbolicShapes::compute(func::FuncOp func) {
-  SymbolicShapes shapes(func.getContext(), getSymbols(func).size());
+  SymbolicShapes shapes(getSymbols(func).size());
   if (func.isExternal())
     return func.emitError("has no body"), failure();
   for (BlockArgument argument : func.getArguments()) {

@@ -67,7 +67,7 @@ public:
   /// Computes all shapes; diagnoses the first operation whose shape cannot be derived.
   static mlir::FailureOr<SymbolicShapes> compute(mlir::func::FuncOp func);
   /// An empty analysis, to be filled while a function is built (import).
-  explicit SymbolicShapes(mlir::MLIRContext *context, unsigned numSymbols) : context(context), numSymbols(numSymbols) {}
+  explicit SymbolicShapes(unsigned numSymbols) : numSymbols(numSymbols) {}
 
   const SymbolicShape &get(mlir::Value value) const { return shapes.find(value)->second; }
   bool contains(mlir::Value value) const { return shapes.count(value); }
@@ -77,7 +77,6 @@ public:
   unsigned getNumSymbols() const { return numSymbols; }
 
 private:
-  mlir::MLIRContext *context;
   unsigned numSymbols;
   llvm::DenseMap<mlir::Value, SymbolicShape> shapes;
 };
