@@ -28,7 +28,8 @@ def tool(name):
     return path
 
 
-def _run(command):
+def run(command):
+    """Output of a command; ToolError when it fails."""
     done = subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
         raise ToolError(f"{' '.join(map(str, command))}\nfailed with exit status {done.returncode}: "
@@ -41,7 +42,7 @@ def quant_run(artifact, inputs, folder, *options):
     source, result = pathlib.Path(folder) / "in.npz", pathlib.Path(folder) / "out.npz"
     np.savez(source, **inputs)
     result.unlink(missing_ok=True)
-    _run([tool("quant-run"), artifact, "--inputs", source, "--outputs", result, *options])
+    run([tool("quant-run"), artifact, "--inputs", source, "--outputs", result, *options])
     with np.load(result) as file:
         outputs = {name: file[name] for name in file.files}
     result.unlink()
@@ -82,7 +83,7 @@ def quant_run_timer(artifact, inputs, folder, *options):
 
     def once():
         result.unlink(missing_ok=True)
-        _run(command)
+        run(command)
         return json.loads(result.read_text())["median_ms"]
     return once
 

@@ -278,7 +278,7 @@ def python(log, long):
 
 @suite("bench-smoke")
 def bench_smoke(log, long):
-    return script("bench-smoke", "bench/cpu/run", log, 900, "--smoke")
+    return reporting("bench-smoke", [ROOT / "bench/cpu/run", "--smoke"], log, 900)
 
 
 def main():
