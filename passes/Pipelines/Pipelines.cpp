@@ -6,6 +6,7 @@
 
 #include "passes/Pipelines/Pipelines.h"
 #include "dialects/Dyadic/Dyadic.h"
+#include "dialects/Exec/Exec.h"
 #include "dialects/Kernel/Kernel.h"
 #include "dialects/Qnn/Qnn.h"
 #include "passes/Pipelines/AllPasses.h"
@@ -15,7 +16,7 @@ using namespace mlir;
 using namespace bitwright;
 
 void bitwright::registerAllDialects(DialectRegistry &registry) {
-  registry.insert<func::FuncDialect, arith::ArithDialect, qnn::QnnDialect, dyadic::DyadicDialect, kernel::KernelDialect>();
+  registry.insert<func::FuncDialect, arith::ArithDialect, qnn::QnnDialect, dyadic::DyadicDialect, kernel::KernelDialect, exec::ExecDialect>();
 }
 
 void bitwright::registerAllPassesAndPipelines() {
