@@ -91,7 +91,7 @@ Status Session::bindShapes(const EntryPoint &entry, const bw_tensor *inputs) {
     for (size_t d = 0; d < t.dims.size(); ++d) {
       unsigned s;
       int64_t scale, offset, value = given.dims[d];
-      if (value < 1 || !matchAffine(t.dims[d], s, scale, offset) || symbolKnown[s])
+      if (!matchAffine(t.dims[d], s, scale, offset) || symbolKnown[s])
         continue;
       const Symbol &symbol = m.symbols[s];
       int64_t lo = symbol.lo * scale + offset, hi = symbol.hi * scale + offset;

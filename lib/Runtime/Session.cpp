@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <immintrin.h>
+#include <new>
 
 using namespace bitwright;
 using namespace bitwright::artifact;
@@ -163,8 +164,10 @@ Status Session::run(size_t entryIndex, const bw_tensor *inputs, size_t inputCoun
   current = plan;
   capture = callback;
   captureUser = user;
-  stopped = false;
+  stopped = outOfMemory = false;
   pool->run([](void *self, unsigned thread) { static_cast<Session *>(self)->execute(thread); }, this);
+  if (outOfMemory)
+    return failure(BW_OUT_OF_MEMORY, "no memory to copy a captured tensor");
   describeOutputs(entry, *plan, outputs, false);
   return {};
 }
@@ -212,8 +215,14 @@ void Session::execute(unsigned thread) {
         t.nanoseconds += nowNanoseconds() - begin;
         ++t.calls;
       }
-      if (capture)
-        stopped = captureLaunch(plan, i);
+      if (capture) {
+        // The other threads wait at the barrier: a lack of memory must not leave this function.
+        try {
+          stopped = captureLaunch(plan, i);
+        } catch (const std::bad_alloc &) {
+          stopped = outOfMemory = true;
+        }
+      }
     }
     if (many)
       pool->barrier().wait();

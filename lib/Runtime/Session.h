@@ -108,7 +108,7 @@ private:
   ShapePlan *current = nullptr;
   bw_capture_callback capture = nullptr;
   void *captureUser = nullptr;
-  bool stopped = false;
+  bool stopped = false, outOfMemory = false;
 };
 
 } // namespace bitwright::runtime
