@@ -18,6 +18,7 @@
 
 namespace bitwright {
 class WeightStore;
+struct Statistics;
 namespace qnn {
 template <typename ConcreteType>
 class Elementwise : public mlir::OpTrait::TraitBase<ConcreteType, Elementwise> {};

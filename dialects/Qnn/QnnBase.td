@@ -30,8 +30,11 @@ def Qnn_Dialect : Dialect {
   let extraClassDeclaration = [{
     /// The store that `qnn.weight` names refer to. Thread-safe; one per context.
     ::bitwright::WeightStore &getWeights() { return *weights; }
+    /// What the calibration of this context's network found; null before `calibrate`.
+    std::shared_ptr<const ::bitwright::Statistics> &getStatistics() { return statistics; }
   private:
     std::shared_ptr<::bitwright::WeightStore> weights;
+    std::shared_ptr<const ::bitwright::Statistics> statistics;
   public:
   }];
 }
