@@ -1,0 +1,51 @@
+//===- Collect.h - runs calibration data through a float graph -------------*- C++ -*-===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BITWRIGHT_LIB_STATISTICS_COLLECT_H
+#define BITWRIGHT_LIB_STATISTICS_COLLECT_H
+
+#include "lib/Statistics/CalibrationData.h"
+#include "lib/Statistics/Statistics.h"
+#include "llvm/ADT/StringSet.h"
+
+namespace bitwright {
+
+/// Name, elements and shape of one float32 tensor.
+using ObserveFn = llvm::function_ref<void(llvm::StringRef name, llvm::ArrayRef<float> values, llvm::ArrayRef<int64_t> shape)>;
+
+/// Runs the float graph on one sample. The one place that knows how: interpreter or compiled code.
+class Runner {
+public:
+  virtual ~Runner() = default;
+  /// Runs one sample and calls `observe` once for every float32 value (argument or result) whose name is in `wanted`.
+  /// The data need to live during the call only.
+  virtual llvm::Error run(const Sample &sample, const llvm::StringSet<> &wanted, ObserveFn observe) = 0;
+};
+
+/// The reference interpreter as a runner: slow, but always there.
+class InterpreterRunner : public Runner {
+public:
+  explicit InterpreterRunner(mlir::func::FuncOp func, unsigned threads = 1) : func(func), threads(threads) {}
+  llvm::Error run(const Sample &sample, const llvm::StringSet<> &wanted, ObserveFn observe) override;
+
+private:
+  mlir::func::FuncOp func;
+  unsigned threads;
+};
+
+/// Names of the values that statistics are kept of: float32 arguments, and float32 results that are not constants.
+llvm::StringSet<> observedValues(mlir::func::FuncOp func);
+
+/// One streaming pass over the data. `progress` (optional) is called after each sample.
+llvm::Expected<Statistics> collectStatistics(mlir::func::FuncOp func, CalibrationData &data, Runner &runner,
+                                             llvm::function_ref<void(uint64_t samples)> progress = nullptr);
+
+/// Fails unless the statistics came from this function (graph digest), naming the values that are missing.
+llvm::Error checkStatistics(const Statistics &statistics, mlir::func::FuncOp func);
+
+} // namespace bitwright
+
+#endif

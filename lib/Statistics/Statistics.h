@@ -1,0 +1,65 @@
+//===- Statistics.h - what calibration saw of every value ------------------*- C++ -*-===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+//
+// Statistics are keyed by value name (getValueName), carry the digests of the graph and of the data they came from, and persist
+// as one JSON file. Shards of one graph merge.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BITWRIGHT_LIB_STATISTICS_STATISTICS_H
+#define BITWRIGHT_LIB_STATISTICS_STATISTICS_H
+
+#include "lib/Statistics/Histogram.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include <map>
+#include <string>
+
+namespace bitwright {
+
+/// One float tensor over all samples. Memory does not depend on the number of samples.
+struct ValueStatistics {
+  uint64_t count = 0;   ///< elements seen
+  uint64_t batches = 0; ///< tensors seen
+  Range extremes;       ///< smallest and largest value
+  Range moving;         ///< moving average of each tensor's extremes, new = 0.9 * old + 0.1 * current
+  double sum = 0, sumOfSquares = 0;
+  Histogram histogram;
+  /// Sum of the elements of each channel, for the dimension `channelAxis` (-1: not kept).
+  int64_t channelAxis = -1;
+  uint64_t channelCount = 0; ///< elements of one channel
+  std::vector<double> channelSums;
+
+  /// Adds one tensor. Values must be finite.
+  void add(llvm::ArrayRef<float> values, llvm::ArrayRef<int64_t> shape);
+  void merge(const ValueStatistics &other);
+  /// Mean of each channel; empty if not kept.
+  std::vector<double> channelMeans() const;
+};
+
+struct Statistics {
+  std::string graphDigest; ///< SHA-256 of the function and its weights
+  std::string dataDigest;  ///< SHA-256 over the samples; merged shards: "A+B"
+  uint64_t samples = 0;
+  std::map<std::string, ValueStatistics> values;
+
+  const ValueStatistics *lookup(llvm::StringRef name) const;
+  /// Adds a shard of the same graph.
+  llvm::Error merge(const Statistics &other);
+
+  /// Writes JSON under a temporary name, then renames.
+  llvm::Error save(llvm::StringRef path) const;
+  static llvm::Expected<Statistics> load(llvm::StringRef path);
+};
+
+/// The range that the observer of `scheme` chooses for 2^bits levels; always contains zero.
+Range chooseRange(const ValueStatistics &statistics, const ActivationScheme &scheme, int bits = 8);
+
+/// SHA-256 of a function's text (without locations) and of the weights that it names, as hex.
+std::string digestOf(mlir::func::FuncOp func);
+
+} // namespace bitwright
+
+#endif
