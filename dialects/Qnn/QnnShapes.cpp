@@ -328,7 +328,7 @@ std::string TransposeOp::inferSymbolicShapes(Operands operands, Results results)
 std::string ReshapeOp::inferSymbolicShapes(Operands operands, Results results) {
   SymbolicShape shape(getShape().getResults());
   auto a = productOf(operands[0], getContext()), b = productOf(shape, getContext());
-  if (a && b && constantOf(a) && constantOf(b) && a != b)
+  if (constantOf(a) && constantOf(b) && a != b)
     return "C1: expected " + text(a) + " elements, found " + text(b);
   results.push_back(shape);
   return "";

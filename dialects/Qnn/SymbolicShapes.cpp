@@ -49,11 +49,8 @@ std::string bitwright::broadcastShapes(ArrayRef<SymbolicShape> shapes, SymbolicS
 
 AffineExpr bitwright::productOf(ArrayRef<AffineExpr> dims, MLIRContext *context) {
   AffineExpr product = getAffineConstantExpr(1, context);
-  for (AffineExpr dim : dims) {
-    if (!constantOf(dim) && !constantOf(product))
-      return {};
+  for (AffineExpr dim : dims)
     product = simplifyAffineExpr(product * dim, 0, 4096);
-  }
   return product;
 }
 

@@ -35,7 +35,7 @@ mlir::LogicalResult verifySymbolicShapes(mlir::Operation *op);
 /// Constant value of an expression, if it is one.
 std::optional<int64_t> constantOf(mlir::AffineExpr expr);
 
-/// Product of the dimensions (1 for rank 0); a non-affine product (symbol * symbol) is returned as a null expression.
+/// Product of the dimensions (1 for rank 0); may multiply symbols (a semi-affine expression).
 mlir::AffineExpr productOf(llvm::ArrayRef<mlir::AffineExpr> dims, mlir::MLIRContext *context);
 
 /// Ranked tensor type: constants become static dimensions, all else `?`.
