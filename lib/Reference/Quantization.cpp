@@ -1,0 +1,119 @@
+//===- Quantization.cpp - between floats and codes -------------------------*- C++ -*-===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Qnn/Qnn.h"
+#include "lib/Numerics/Integer.h"
+#include "lib/Reference/Interpreter.h"
+#include "lib/Reference/Loops.h"
+
+using namespace mlir;
+using namespace bitwright;
+using namespace bitwright::reference;
+
+/// Which scale (and zero point) belongs to an element: a stride a dimension into the scale tensor, and the group size of
+/// the grouped dimension.
+namespace {
+struct ScaleIndex {
+  Shape strides;
+  int64_t groupAxis = -1, group = 1;
+
+  int64_t operator()(ArrayRef<int64_t> at) const {
+    int64_t i = 0;
+    for (size_t d = 0; d < strides.size(); ++d)
+      i += (int64_t(d) == groupAxis ? at[d] / group : at[d]) * strides[d];
+    return i;
+  }
+};
+} // namespace
+
+static FailureOr<ScaleIndex> scaleIndex(OpRun &run, qnn::SchemeAttr scheme, ArrayRef<int64_t> shape, const Tensor &scale) {
+  ScaleIndex index;
+  index.strides.assign(shape.size(), 0);
+  auto expectCount = [&](int64_t count) -> LogicalResult {
+    if (scale.getNumElements() != count)
+      return run.error() << "expected " << count << " scales, found " << scale.describe();
+    return success();
+  };
+  switch (scheme.getGranularity()) {
+  case qnn::Granularity::Tensor:
+    if (failed(expectCount(1)))
+      return failure();
+    return index;
+  case qnn::Granularity::Axis:
+    if (scheme.getAxis() < 0 || scheme.getAxis() >= int64_t(shape.size()))
+      return run.error() << "expected an axis inside 0.." << shape.size() - 1 << ", found " << scheme.getAxis(), failure();
+    if (failed(expectCount(shape[scheme.getAxis()])))
+      return failure();
+    index.strides[scheme.getAxis()] = 1;
+    return index;
+  case qnn::Granularity::Group: {
+    Shape groups(shape);
+    index.groupAxis = scheme.getAxis();
+    index.group = scheme.getGroup();
+    groups[index.groupAxis] = (shape[index.groupAxis] + index.group - 1) / index.group;
+    if (failed(expectCount(elementCount(groups))))
+      return failure();
+    index.strides = rowMajorStrides(groups);
+    return index;
+  }
+  case qnn::Granularity::PerToken: { // one scale for each row of the last dimension
+    if (shape.empty() || failed(expectCount(elementCount(shape.drop_back()))))
+      return failure();
+    Shape rows(shape);
+    rows.back() = 1;
+    index.strides = broadcastStrides(rows, shape);
+    return index;
+  }
+  default:
+    return run.error() << "expected granularity tensor, axis, group or per_token, found " << stringifyGranularity(scheme.getGranularity()), failure();
+  }
+}
+
+template <typename Op> static LogicalResult checkZeroPoint(Op op, OpRun &run, const Tensor &scale, Tensor &zeroPoint) {
+  if (zeroPoint && zeroPoint.getNumElements() != scale.getNumElements() && zeroPoint.getNumElements() != 1)
+    return run.error() << "expected as many zero points as scales (" << scale.getNumElements() << "), found " << zeroPoint.describe();
+  return success();
+}
+
+static LogicalResult runQuantize(qnn::QuantizeOp op, OpRun &run) {
+  Tensor x = toFloat32(run.get(op.getInput())), scale = toFloat32(run.get(op.getScale())), zeroPoint = run.get(op.getZeroPoint());
+  FailureOr<ScaleIndex> index = scaleIndex(run, op.getScheme(), x.getShape(), scale);
+  if (failed(index) || failed(checkZeroPoint(op, run, scale, zeroPoint)))
+    return failure();
+  auto [lo, hi] = reference::rangeOf(run.elementOfResult());
+  if (op.getScheme().getStorage() == "s4")
+    lo = -8, hi = 7;
+  Tensor y(Element::S64, x.getShape());
+  int64_t i = 0;
+  for (IndexCounter at(x.getShape()); !at.isDone(); at.next(), ++i) {
+    int64_t s = (*index)(at.get());
+    int32_t z = zeroPoint ? int32_t(zeroPoint.asInteger(zeroPoint.getNumElements() == 1 ? 0 : s)) : 0;
+    y.mutableData<int64_t>()[i] = numerics::quantizeFloat(x.data<float>()[i], scale.data<float>()[s], z, int32_t(lo), int32_t(hi));
+  }
+  run.set(narrowTo(y, run.elementOfResult()));
+  return success();
+}
+
+static LogicalResult runDequantize(qnn::DequantizeOp op, OpRun &run) {
+  Tensor q = run.get(op.getInput()), scale = toFloat32(run.get(op.getScale())), zeroPoint = run.get(op.getZeroPoint());
+  FailureOr<ScaleIndex> index = scaleIndex(run, op.getScheme(), q.getShape(), scale);
+  if (failed(index) || failed(checkZeroPoint(op, run, scale, zeroPoint)))
+    return failure();
+  Tensor y(Element::F32, q.getShape());
+  int64_t i = 0;
+  for (IndexCounter at(q.getShape()); !at.isDone(); at.next(), ++i) {
+    int64_t s = (*index)(at.get());
+    int32_t z = zeroPoint ? int32_t(zeroPoint.asInteger(zeroPoint.getNumElements() == 1 ? 0 : s)) : 0;
+    y.mutableData<float>()[i] = numerics::dequantize(int32_t(q.asInteger(i)), scale.data<float>()[s], z);
+  }
+  run.set(storeAs(y, run.elementOfResult()));
+  return success();
+}
+
+void reference::registerQuantization(OpTable &table) {
+  table.add<qnn::QuantizeOp>(runQuantize);
+  table.add<qnn::DequantizeOp>(runDequantize);
+}
