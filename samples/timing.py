@@ -75,11 +75,12 @@ def onnxruntime_timer(model, x, calls=3):
     return once
 
 
-def quant_run_timer(artifact, inputs, folder, *options):
-    """A function that returns the median latency, in ms, of one quant-run --benchmark on one thread."""
+def quant_run_timer(artifact, inputs, folder, *options, calls=10):
+    """A function that returns the median latency, in ms, of `calls` calls in quant-run on one thread."""
     source, result = pathlib.Path(folder) / "timed.npz", pathlib.Path(folder) / "benchmark.json"
     np.savez(source, **inputs)
-    command = [tool("quant-run"), artifact, "--inputs", source, "--threads", "1", "--benchmark", "--json", result, *options]
+    command = [tool("quant-run"), artifact, "--inputs", source, "--threads", "1", "--benchmark", "--runs", str(calls), "--json", result,
+               *options]
 
     def once():
         result.unlink(missing_ok=True)
