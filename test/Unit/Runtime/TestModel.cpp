@@ -1,0 +1,175 @@
+//===- TestModel.cpp - a small hand-made model for the runtime's tests -*- C++ -*-===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+#include "TestModel.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+using namespace bitwright;
+using namespace bitwright::artifact;
+
+// The blobs of Kernels.c, put into this object file by the assembler.
+#define BLOB(name)                                                                                                     \
+  __asm__(".section .rodata\n.global blob_" #name "\nblob_" #name ":\n.incbin \"" BLOB_DIR "/" #name ".bin\"\n"         \
+          ".global blob_" #name "_end\nblob_" #name "_end:\n.byte 0\n.previous\n");                                     \
+  extern "C" const uint8_t blob_##name[], blob_##name##_end[];
+BLOB(shift)
+BLOB(reverse)
+BLOB(total)
+BLOB(level_avx2)
+BLOB(level_avx512)
+BLOB(keep_denormal)
+
+namespace {
+/// Appends a blob at a multiple of 64 and returns its offset.
+uint64_t append(std::vector<uint8_t> &code, const uint8_t *begin, const uint8_t *end) {
+  code.resize((code.size() + 63) / 64 * 64, 0xcc); // int3: running into a gap traps
+  uint64_t at = code.size();
+  code.insert(code.end(), begin, end);
+  return at;
+}
+
+Blob int32Blob(const std::vector<int32_t> &values) {
+  std::vector<uint8_t> bytes(values.size() * 4);
+  std::memcpy(bytes.data(), values.data(), bytes.size());
+  return Blob::own(std::move(bytes));
+}
+
+Tensor tensor(const std::string &name, ElementType type, std::vector<DimExpr> dims) {
+  Tensor t;
+  t.name = name;
+  t.type = type;
+  t.dims = std::move(dims);
+  return t;
+}
+
+Launch launch(const std::string &name, uint32_t kernel, std::vector<BufferRef> buffers, std::vector<uint32_t> stores,
+              std::vector<DimExpr> dims, DimExpr tiles) {
+  Launch l;
+  l.name = name;
+  l.kernel = kernel;
+  l.buffers = std::move(buffers);
+  l.stores = std::move(stores);
+  l.dims = std::move(dims);
+  l.tiles = std::move(tiles);
+  return l;
+}
+} // namespace
+
+Model test::makeModel() {
+  Model m;
+  m.symbols = {{"N", 1, 4, 1}, {"W", 4, 40, 4}};
+  const DimExpr n = DimExpr::symbol(0), w = DimExpr::symbol(1);
+  m.tensors = {tensor("x", ElementType::S32, {n, 3, w}), tensor("y", ElementType::S32, {n, 3, w}),
+               tensor("total", ElementType::S64, {1}), tensor("level", ElementType::S32, {1}),
+               tensor("mid", ElementType::S32, {n, 3, w})};
+  m.tensors[4].order = {0, 2, 1};
+  m.tensors[4].multiples = {1, 4, 1};
+  m.tensors[1].scheme.quantized = true;
+  m.tensors[1].scheme.scales = {0.5f};
+  m.tensors[1].scheme.zeroPoints = {3};
+  m.tensors[1].scheme.text = "s32";
+
+  std::vector<uint8_t> avx2, avx512;
+  m.kernels = {{"shift", {{Isa::Avx2, append(avx2, blob_shift, blob_shift_end), 0}}},
+               {"reverse", {{Isa::Avx2, append(avx2, blob_reverse, blob_reverse_end), 0}}},
+               {"total", {{Isa::Avx2, append(avx2, blob_total, blob_total_end), 0}}},
+               {"level",
+                {{Isa::Avx2, append(avx2, blob_level_avx2, blob_level_avx2_end), 0},
+                 {Isa::Avx512Vnni, append(avx512, blob_level_avx512, blob_level_avx512_end), 0}}}};
+  m.code = {{Isa::Avx2, Blob::own(std::move(avx2)), {}}, {Isa::Avx512Vnni, Blob::own(std::move(avx512)), {}}};
+  m.weights = {{"bias", "s32 [3]", int32Blob({10, 20, 30})}, {"unused", "u8 [100]", Blob::own(std::vector<uint8_t>(100, 7))}};
+  m.arenaBytes = 64 + 4 * 40 * 4 * 4; // mid at 64: N * W * 4 channels of 4 bytes
+
+  EntryPoint e;
+  e.inputs = {0};
+  e.outputs = {1, 2, 3};
+  BufferRef input = {BufferKind::Input, 0, 0, 0}, mid = {BufferKind::Arena, 64, 4, 0}, y = {BufferKind::Output, 0, 1, 0};
+  e.launches = {launch("shift", 0, {input, {BufferKind::Weight, 0, -1, 0}, mid}, {2}, {w}, n * w),
+                launch("reverse", 1, {mid, y}, {1}, {w}, n),
+                launch("total", 2, {y, {BufferKind::Output, 1, 2, 0}}, {1}, {n * 3 * w}, 1),
+                launch("level", 3, {{BufferKind::Output, 2, 3, 0}}, {0}, {}, 1)};
+  e.launches[1].scratchBytes = w * 4;
+  e.launches[1].note = "by way of scratch";
+  m.entries = {e};
+  m.provenance = {{"tool", "test"}, {"recipe", "none"}};
+  m.plan = "{\"layers\": []}";
+  m.listing = "exec.model {}";
+  return m;
+}
+
+Model test::makeFloatModel() {
+  Model m;
+  m.tensors = {tensor("a", ElementType::F32, {2}), tensor("b", ElementType::F32, {1})};
+  std::vector<uint8_t> avx2;
+  m.kernels = {{"keep_denormal", {{Isa::Avx2, append(avx2, blob_keep_denormal, blob_keep_denormal_end), 0}}}};
+  m.code = {{Isa::Avx2, Blob::own(std::move(avx2)), {}}};
+  EntryPoint e;
+  e.inputs = {0};
+  e.outputs = {1};
+  e.launches = {launch("l", 0, {{BufferKind::Input, 0, 0, 0}, {BufferKind::Output, 0, 1, 0}}, {1}, {}, 1)};
+  m.entries = {e};
+  return m;
+}
+
+std::vector<uint8_t> test::makeBytes() {
+  std::vector<uint8_t> bytes;
+  std::string error;
+  if (!serializeArtifact(makeModel(), bytes, error)) {
+    std::fprintf(stderr, "the test model does not serialise: %s\n", error.c_str());
+    std::abort();
+  }
+  return bytes;
+}
+
+std::vector<int32_t> test::makeX(int64_t n, int64_t w) {
+  std::vector<int32_t> x(size_t(n * 3 * w));
+  for (size_t i = 0; i < x.size(); ++i)
+    x[i] = int32_t(i * 2654435761u >> 16) - 30000;
+  return x;
+}
+
+std::vector<int32_t> test::expectedY(const std::vector<int32_t> &x, int64_t n, int64_t w) {
+  std::vector<int32_t> y(x.size());
+  for (int64_t b = 0; b < n; ++b)
+    for (int64_t c = 0; c < 3; ++c)
+      for (int64_t i = 0; i < w; ++i)
+        y[size_t((b * 3 + c) * w + i)] = 2 * x[size_t((b * 3 + c) * w + w - 1 - i)] + 10 * int32_t(c + 1);
+  return y;
+}
+
+std::string test::temporaryPath(const std::string &name) {
+  static const std::string folder = [] {
+    const char *base = std::getenv("TMPDIR");
+    std::string pattern = std::string(base ? base : P_tmpdir) + "/bitwright-runtime-XXXXXX";
+    if (!mkdtemp(pattern.data())) {
+      std::perror("mkdtemp");
+      std::abort();
+    }
+    return pattern;
+  }();
+  return folder + "/" + name;
+}
+
+std::vector<uint8_t> test::readFile(const std::string &path) {
+  std::vector<uint8_t> bytes;
+  if (std::FILE *f = std::fopen(path.c_str(), "rb")) {
+    int c;
+    while ((c = std::fgetc(f)) != EOF)
+      bytes.push_back(uint8_t(c));
+    std::fclose(f);
+  }
+  return bytes;
+}
+
+void test::writeFile(const std::string &path, const std::vector<uint8_t> &bytes) {
+  std::FILE *f = std::fopen(path.c_str(), "wb");
+  if (!f || std::fwrite(bytes.data(), 1, bytes.size(), f) != bytes.size() || std::fclose(f) != 0) {
+    std::perror(path.c_str());
+    std::abort();
+  }
+}

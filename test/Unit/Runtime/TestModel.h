@@ -1,0 +1,37 @@
+//===- TestModel.h - a small hand-made model for the runtime's tests -*- C++ -*-===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "lib/Artifact/Artifact.h"
+
+#include <string>
+#include <vector>
+
+namespace bitwright::test {
+
+/// Symbols N 1..4 and W 4..40 in steps of 4. Input x: s32 [N, 3, W]. Outputs y: s32 [N, 3, W] with
+/// y[n, c, w] = 2 * x[n, c, W - 1 - w] + 10 * (c + 1), total: s64 [1] = sum of y, level: s32 [1] = 2 or 512 by the code that
+/// ran. Launches: shift (stores `mid`, logical [N, 3, W], in memory N W C with C padded to 4), reverse (uses scratch), total,
+/// level. A self-check is not included.
+artifact::Model makeModel();
+
+/// The same as bytes.
+std::vector<uint8_t> makeBytes();
+
+/// One launch of `keep_denormal` over two floats; no symbols.
+artifact::Model makeFloatModel();
+
+/// Expected y for x of [n, 3, w].
+std::vector<int32_t> expectedY(const std::vector<int32_t> &x, int64_t n, int64_t w);
+/// x of [n, 3, w] with mixed values.
+std::vector<int32_t> makeX(int64_t n, int64_t w);
+
+/// A name in the folder of this test run.
+std::string temporaryPath(const std::string &name);
+std::vector<uint8_t> readFile(const std::string &path);
+void writeFile(const std::string &path, const std::vector<uint8_t> &bytes);
+
+} // namespace bitwright::test
