@@ -1,0 +1,350 @@
+//===- Depthwise.cpp - one filter a channel --------------------------------*- C++ -*-===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+// Template `depthwise`: groups = input channels = output channels, channels-last. A tile is a stretch of one output line (up to 40
+// positions along the innermost dimension, every other coordinate fixed). For 16 channels at a time:
+//   1. strip: the input lines under the window are copied to scratch, padding filled with the zero point's code, two lines at a time
+//      interleaved to pairs of s16 (float: one line at a time), so that step 2 needs no border checks and no shuffles;
+//   2. sums: per output position one vpdpwssd (vpmaddwd + vpaddd; fma) for each tap pair (tap), all operands from L1 or registers;
+//   3. epilogue of the region on the sums.
+// Integer weights are s16 for every product, so weights wider than 8 bits cost nothing.
+//===----------------------------------------------------------------------===//
+#include "lib/Target/X86/Gemm.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace bitwright::x86 {
+
+namespace {
+
+/// Output positions of a tile.
+constexpr int64_t kStretch = 40;
+/// Output positions summed together: hides the latency of the multiply-add.
+constexpr int64_t kTogether = 4;
+
+class DepthwiseEmitter {
+public:
+  DepthwiseEmitter(KernelBuilder &k, ConvAnchor anchor) : k(k), a(std::move(anchor)), emitter(k) {}
+  LogicalResult run();
+
+private:
+  LogicalResult packWeights();
+  void tile(Value t);
+  void channelBlock(Value block, bool partial);
+  void fillStrip(Value firstChannel, Value mask);
+  void sums(Value block);
+  void epilogue(Value firstChannel, Value mask);
+
+  /// A line of the input under an outer tap: its first element and the distance of neighbours in bytes; outside the input a
+  /// constant with distance 0.
+  struct Line {
+    Value pointer, step;
+  };
+  Line line(int64_t outerTap);
+  /// 16 elements of a line as the strip holds them, widened to 32 bits (integers) or as they are (float).
+  Value element(const Line &line, Value column, Value firstChannel, Value mask);
+  Value multiplyAdd(Value x, Value w, Value sum);
+  Type stepType() { return a.isFloat ? k.vec(k.f32(), 16) : k.vec(k.intType(16), 32); }
+  Type sumType() { return a.isFloat ? k.vec(k.f32(), 16) : k.vec(k.intType(32), 16); }
+
+  KernelBuilder &k;
+  ConvAnchor a;
+  ElementEmitter emitter;
+  DepthwisePanel layout;
+  const TensorMemory *input = nullptr;
+  Value weights, bias, padding;
+  Value accumulators;
+  int64_t stretch = kStretch, columns = 0; ///< columns of the longest strip
+  SmallVector<Value, 4> outputDims, inputDims; ///< spatial
+  bool failed = false;
+
+  // The tile.
+  Value batch;
+  SmallVector<Value, 4> outer; ///< output coordinates but the innermost
+  Value first, count;          ///< innermost output coordinate: first, first + count
+  Value start;                 ///< input coordinate of column 0
+  Value stripWidth, left, right; ///< columns; [left, right) lie inside the input
+  Value currentSum, currentBias;
+  const Index *currentIndex = nullptr;
+};
+
+LogicalResult DepthwiseEmitter::packWeights() {
+  auto weight = k.constant(a.weight);
+  std::optional<WeightData> given;
+  if (a.bias)
+    given = k.constant(a.bias);
+  layout = DepthwisePanel{a.isFloat, a.outputChannels, a.outerTaps(), a.innerTaps()};
+  if (a.isFloat) {
+    weights = k.constantBuffer("depthwise weights [C/16][tap][16] f32", ArrayRef<uint8_t>(packDepthwise(layout, toFloats(*weight))));
+    bias = k.constantBuffer("bias f32", ArrayRef<float>(padBias(1, a.outputChannels, given ? toFloats(*given) : std::vector<float>())));
+    padding = k.constantBuffer("padding", ArrayRef<uint8_t>(std::vector<uint8_t>(64)));
+    return success();
+  }
+  std::vector<int64_t> values = toIntegers(*weight);
+  for (int64_t v : values)
+    if (v < -32768 || v > 32767)
+      return a.op->emitOpError() << "expected depthwise weights of at most 16 bits, found " << v, failure();
+  weights = k.constantBuffer("depthwise weights [C/16][tap pair][16][2] s16", ArrayRef<uint8_t>(packDepthwise(layout, values)));
+  std::vector<int32_t> folded =
+      foldBias(1, a.outputChannels, a.taps, values, given ? toIntegers(*given) : std::vector<int64_t>(), a.zeroPoint, 0);
+  bias = k.constantBuffer("bias with zero point folded in, s32", ArrayRef<int32_t>(folded));
+  std::vector<uint8_t> code(64);
+  int64_t bytes = input->element.getIntOrFloatBitWidth() / 8;
+  for (int64_t i = 0; i < 64; ++i)
+    code[i] = uint8_t(uint64_t(a.zeroPoint) >> (i % bytes * 8));
+  padding = k.constantBuffer("code of the input's zero point", ArrayRef<uint8_t>(code));
+  return success();
+}
+
+DepthwiseEmitter::Line DepthwiseEmitter::line(int64_t outerTap) {
+  int64_t last = a.spatial() - 1;
+  SmallVector<int64_t> taps(last);
+  for (int64_t d = last - 1, rest = outerTap; d >= 0; --d) {
+    taps[d] = rest % a.kernel[d];
+    rest /= a.kernel[d];
+  }
+  Value linear = batch, valid;
+  for (int64_t d = 0; d < last; ++d) {
+    Value position = k.add(k.mul(outer[d], a.strides[d]), taps[d] * a.dilations[d] - a.padBegin[d]);
+    if (a.padBegin[d] || a.padEnd[d])
+      valid = k.both(valid, k.both(k.less(k.i64(-1), position), k.less(position, inputDims[d])));
+    linear = k.add(k.mul(linear, inputDims[d]), position);
+  }
+  int64_t bytes = input->element.getIntOrFloatBitWidth() / 8;
+  Value element = k.mul(k.add(k.mul(linear, inputDims[last]), start), a.inputChannels);
+  Value pointer = k.gep(input->pointer, k.mul(element, bytes)), step = k.i64(a.inputChannels * bytes);
+  if (!valid)
+    return {pointer, step};
+  return {k.select(valid, pointer, padding), k.select(valid, step, k.i64(0))};
+}
+
+Value DepthwiseEmitter::element(const Line &line, Value column, Value firstChannel, Value mask) {
+  // The padding constant holds 16 codes: no channel offset there (its step is 0).
+  int64_t bytes = input->element.getIntOrFloatBitWidth() / 8;
+  Value channelOffset = k.mul(firstChannel, bytes);
+  if (!KernelBuilder::constantOf(line.step))
+    channelOffset = k.select(k.equal(line.step, k.i64(0)), k.i64(0), channelOffset);
+  Value loaded = k.load(input->element, kLanes, k.gep(k.gep(line.pointer, channelOffset), k.mul(column, line.step)), mask);
+  if (a.isFloat)
+    return loaded;
+  return arith::ExtSIOp::create(k.b, k.loc, k.vec(k.intType(32), kLanes), loaded);
+}
+
+void DepthwiseEmitter::fillStrip(Value firstChannel, Value mask) {
+  // What padding looks like in a strip.
+  Value outside;
+  Type i32x16 = k.vec(k.intType(32), kLanes);
+  auto pair = [&](Value low, Value high) -> Value {
+    Value masked = arith::AndIOp::create(k.b, k.loc, low, k.constantInt(i32x16, 0xffff));
+    return high ? Value(arith::OrIOp::create(k.b, k.loc, masked, Value(arith::ShLIOp::create(k.b, k.loc, high, k.constantInt(i32x16, 16))))) : masked;
+  };
+  bool checkInner = a.padBegin.back() || a.padEnd.back();
+  if (checkInner) {
+    if (a.isFloat) {
+      outside = k.constantFloat(0, kLanes);
+    } else {
+      Value code = arith::ExtSIOp::create(k.b, k.loc, i32x16, k.load(input->element, kLanes, padding, {}, true));
+      outside = pair(code, code);
+    }
+  }
+  for (int64_t s = 0; s < layout.outerSteps(); ++s) {
+    Value to = k.gep(k.scratch, s * columns * kStepBytes);
+    int64_t firstTap = a.isFloat ? s : 2 * s;
+    Line low = line(firstTap), high;
+    bool two = !a.isFloat && firstTap + 1 < layout.outer;
+    if (two)
+      high = line(firstTap + 1);
+    auto put = [&](Value column, Value value) { k.store(value, k.gep(to, k.mul(column, kStepBytes))); };
+    if (checkInner) {
+      k.forLoop(k.i64(0), left, 1, [&](Value c) { put(c, outside); });
+      k.forLoop(right, stripWidth, 1, [&](Value c) { put(c, outside); });
+    }
+    k.forLoop(left, right, 1, [&](Value c) {
+      Value x = element(low, c, firstChannel, mask);
+      if (!a.isFloat)
+        x = pair(x, two ? element(high, c, firstChannel, mask) : Value());
+      put(c, x);
+    });
+  }
+}
+
+Value DepthwiseEmitter::multiplyAdd(Value x, Value w, Value sum) {
+  if (a.isFloat)
+    return LLVM::FMAOp::create(k.b, k.loc, sum.getType(), x, w, sum);
+  if (k.isa != Isa::Avx2)
+    return k.intrinsic("llvm.x86.avx512.vpdpwssd.512", sum.getType(), {sum, x, w});
+  SmallVector<Value, 2> halves;
+  for (int64_t half = 0; half < 2; ++half) {
+    SmallVector<int64_t> order;
+    for (int64_t i = 0; i < 16; ++i)
+      order.push_back(half * 16 + i);
+    Value xh = vector::ShuffleOp::create(k.b, k.loc, x, x, order), wh = vector::ShuffleOp::create(k.b, k.loc, w, w, order);
+    halves.push_back(k.intrinsic("llvm.x86.avx2.pmadd.wd", k.vec(k.intType(32), 8), {xh, wh}));
+  }
+  SmallVector<int64_t> order;
+  for (int64_t i = 0; i < 16; ++i)
+    order.push_back(i);
+  Value product = vector::ShuffleOp::create(k.b, k.loc, halves[0], halves[1], order);
+  return arith::AddIOp::create(k.b, k.loc, sum, product);
+}
+
+void DepthwiseEmitter::sums(Value block) {
+  int64_t last = a.spatial() - 1, inner = layout.inner, steps = layout.outerSteps();
+  Value panel = k.gep(weights, k.mul(block, layout.panelBytes()));
+  auto weightAt = [&](Value base, int64_t i) {
+    return a.isFloat ? k.load(k.f32(), 16, k.gep(base, i * kStepBytes), {}, true) : k.load(k.intType(16), 32, k.gep(base, i * kStepBytes), {}, true);
+  };
+  Value begin = a.isFloat ? k.constantFloat(0, kLanes) : k.load(k.intType(32), kLanes, k.gep(bias, k.mul(block, kStepBytes)), {}, true);
+  // Few taps: all weights in registers. Else a loop over the outer taps inside the loop over positions.
+  bool unrolled = steps * inner <= 28;
+  bool inRegisters = steps * inner <= (k.isa == Isa::Avx2 ? 0 : 20);
+  SmallVector<Value> held;
+  if (inRegisters)
+    for (int64_t i = 0; i < steps * inner; ++i)
+      held.push_back(weightAt(panel, i));
+  int64_t together = k.isa == Isa::Avx2 && !a.isFloat ? 3 : kTogether;
+  // Positions beyond `count` are summed too (the strip's memory reaches that far) and never stored to the result.
+  k.forLoop(k.i64(0), count, together, [&](Value position) {
+    Value columnBytes = k.mul(k.mul(position, a.strides[last]), kStepBytes);
+    auto step = [&](Value strip, Value base, int64_t s, SmallVector<Value> sum) {
+      for (int64_t t = 0; t < inner; ++t) {
+        Value w = held.empty() ? weightAt(base, t) : held[s * inner + t];
+        for (int64_t p = 0; p < together; ++p) {
+          Value from = k.gep(strip, (p * a.strides[last] + t * a.dilations[last]) * kStepBytes);
+          Value x = a.isFloat ? k.load(k.f32(), 16, from) : k.load(k.intType(16), 32, from);
+          sum[p] = multiplyAdd(x, w, sum[p]);
+        }
+      }
+      return sum;
+    };
+    SmallVector<Value> sum(together, begin);
+    Value strip = k.gep(k.scratch, columnBytes);
+    if (unrolled)
+      for (int64_t s = 0; s < steps; ++s)
+        sum = step(k.gep(strip, s * columns * kStepBytes), k.gep(panel, s * inner * kStepBytes), s, sum);
+    else
+      sum = k.forLoop(k.i64(0), k.i64(steps), 1, sum, [&](Value s, ValueRange carried) {
+        return step(k.gep(strip, k.mul(s, columns * kStepBytes)), k.gep(panel, k.mul(s, inner * kStepBytes)), 0, SmallVector<Value>(carried));
+      });
+    for (int64_t p = 0; p < together; ++p)
+      k.store(sum[p], k.gep(accumulators, k.mul(k.add(position, p), kStepBytes)));
+  });
+}
+
+void DepthwiseEmitter::epilogue(Value firstChannel, Value mask) {
+  k.forLoop(k.i64(0), count, 1, [&](Value position) {
+    Index index;
+    index.lanes = kLanes;
+    index.mask = mask;
+    index.dims.push_back(emitter.uniform(batch));
+    index.dims.push_back(DimIndex(firstChannel, 1, /*aligned=*/true));
+    for (Value o : outer)
+      index.dims.push_back(emitter.uniform(o));
+    index.dims.push_back(emitter.uniform(k.add(first, position)));
+    currentSum = k.gep(accumulators, k.mul(position, kStepBytes));
+    currentBias = a.isFloat && a.bias ? k.gep(bias, k.mul(firstChannel, 4)) : Value();
+    currentIndex = &index;
+    for (unsigned i = 0; i < k.op.getNumResults(); ++i) {
+      Value yielded = k.op.getYield().getValues()[i];
+      Value value = emitter.at(yielded, index);
+      if (!value) {
+        failed = true;
+        return;
+      }
+      emitter.store(value, k.resultMemory(i), cast<RankedTensorType>(yielded.getType()).getElementType(), index);
+    }
+  });
+}
+
+void DepthwiseEmitter::channelBlock(Value block, bool partial) {
+  Value mask = partial ? k.laneMask(k.i64(0), k.i64(a.outputChannels % kLanes), kLanes) : Value();
+  Value firstChannel = k.mul(block, kLanes);
+  fillStrip(firstChannel, mask);
+  sums(block);
+  epilogue(firstChannel, mask);
+}
+
+void DepthwiseEmitter::tile(Value t) {
+  int64_t last = a.spatial() - 1;
+  Value stretches = k.ceilDiv(outputDims[last], stretch);
+  SmallVector<Value> sizes{k.dim(k.shape(a.result)[0])};
+  for (int64_t d = 0; d < last; ++d)
+    sizes.push_back(outputDims[d]);
+  sizes.push_back(stretches);
+  SmallVector<Value, 6> coords = k.delinearize(t, sizes);
+  batch = coords[0];
+  outer.assign(coords.begin() + 1, coords.end() - 1);
+  first = k.mul(coords.back(), stretch);
+  count = k.min(k.i64(stretch), k.sub(outputDims[last], first));
+  start = k.add(k.mul(first, a.strides[last]), -a.padBegin[last]);
+  stripWidth = k.add(k.mul(k.add(count, -1), a.strides[last]), (a.kernel[last] - 1) * a.dilations[last] + 1);
+  left = k.i64(0);
+  right = stripWidth;
+  if (a.padBegin[last] || a.padEnd[last]) {
+    left = k.min(k.max(k.sub(k.i64(0), start), k.i64(0)), stripWidth);
+    right = k.max(k.min(k.sub(inputDims[last], start), stripWidth), left);
+  }
+  int64_t whole = a.outputChannels / kLanes;
+  k.forLoop(k.i64(0), k.i64(whole), 1, [&](Value block) { channelBlock(block, false); });
+  if (a.outputChannels % kLanes)
+    channelBlock(k.i64(whole), true);
+}
+
+LogicalResult DepthwiseEmitter::run() {
+  if (!a.isConv || a.spatial() == 0 || a.groups != a.inputChannels || a.inputChannels != a.outputChannels)
+    return a.op->emitOpError("expected one filter a channel in a depthwise region: groups = input channels = output channels"), failure();
+  input = contiguousInput(k, a);
+  if (!input)
+    return a.op->emitOpError("expected the input of a depthwise region to be a channels-last operand (f32, i8 or i16): run assign-layouts"), failure();
+  if (mlir::failed(packWeights()))
+    return failure();
+  int64_t last = a.spatial() - 1;
+  const SymbolicShape &result = k.shape(a.result), &shape = k.shape(a.input);
+  for (int64_t d = 0; d <= last; ++d) {
+    outputDims.push_back(k.dim(result[2 + d]));
+    inputDims.push_back(k.dim(shape[2 + d]));
+  }
+  if (auto width = constantOf(result[2 + last])) // equal stretches
+    stretch = (*width + (*width + kStretch - 1) / kStretch - 1) / ((*width + kStretch - 1) / kStretch);
+  AffineExpr tiles = result[0];
+  for (int64_t d = 0; d < last; ++d)
+    tiles = tiles * result[2 + d];
+  k.info.tiles = tiles * result[2 + last].ceilDiv(stretch);
+
+  // Sums run a few positions past the end.
+  int64_t padded = (stretch + 11) / 12 * 12;
+  columns = (padded - 1) * a.strides[last] + (a.kernel[last] - 1) * a.dilations[last] + 1;
+  int64_t stripBytes = layout.outerSteps() * columns * kStepBytes;
+  k.info.scratchBytes = getAffineConstantExpr(stripBytes + padded * kStepBytes, k.b.getContext());
+  accumulators = k.hoisted([&] { return k.gep(k.scratch, stripBytes); });
+  emitter.overrideWith(a.result, [&](const Index &index) -> Value {
+    bool same = currentIndex && index.dims.size() == currentIndex->dims.size();
+    for (size_t d = 0; same && d < index.dims.size(); ++d)
+      same = index.dims[d].base == currentIndex->dims[d].base && index.dims[d].step == currentIndex->dims[d].step;
+    if (!same) {
+      k.op.emitOpError("reads its product at another place than it writes: end the depthwise region before the operation that moves data");
+      return {};
+    }
+    Value sum = k.load(a.isFloat ? k.f32() : k.intType(32), kLanes, currentSum);
+    if (currentBias)
+      sum = arith::AddFOp::create(k.b, k.loc, sum, k.load(k.f32(), kLanes, currentBias, {}, true));
+    return sum;
+  });
+  k.forTiles([&](Value t) { tile(t); });
+  return success(!failed);
+}
+
+} // namespace
+
+LogicalResult emitDepthwise(KernelBuilder &k) {
+  FailureOr<ConvAnchor> anchor = findConvAnchor(k);
+  if (failed(anchor))
+    return failure();
+  return DepthwiseEmitter(k, *anchor).run();
+}
+
+} // namespace bitwright::x86

@@ -1,0 +1,99 @@
+//===- GemmAnchor.cpp - what a gemm or depthwise region computes -----------*- C++ -*-===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+#include "dialects/Dyadic/Dyadic.h"
+#include "lib/Target/X86/Gemm.h"
+
+using namespace mlir;
+
+namespace bitwright::x86 {
+
+bool ConvAnchor::hasPadding() const {
+  auto nonZero = [](int64_t v) { return v != 0; };
+  return llvm::any_of(padBegin, nonZero) || llvm::any_of(padEnd, nonZero);
+}
+
+bool ConvAnchor::isPointwise() const {
+  return taps == 1 && !hasPadding() && llvm::all_of(strides, [](int64_t s) { return s == 1; });
+}
+
+namespace {
+template <typename ConvOp> void readConv(ConvOp op, ConvAnchor &anchor) {
+  anchor.isConv = true;
+  auto weight = cast<RankedTensorType>(op.getWeight().getType());
+  int64_t spatial = weight.getRank() - 2;
+  llvm::append_range(anchor.strides, op.getStrides());
+  llvm::append_range(anchor.dilations, op.getDilations());
+  for (int64_t d = 0; d < spatial; ++d) {
+    anchor.kernel.push_back(weight.getDimSize(2 + d));
+    anchor.padBegin.push_back(op.getPads()[d]);
+    anchor.padEnd.push_back(op.getPads()[spatial + d]);
+    anchor.taps *= anchor.kernel.back();
+  }
+  anchor.groups = op.getGroups();
+  anchor.outputChannels = weight.getDimSize(0);
+  anchor.inputChannels = weight.getDimSize(1) * anchor.groups;
+}
+template <typename LinearOp> void readLinear(LinearOp op, ConvAnchor &anchor) {
+  auto weight = cast<RankedTensorType>(op.getWeight().getType());
+  anchor.outputChannels = weight.getDimSize(0);
+  anchor.inputChannels = weight.getDimSize(1);
+}
+template <typename Op> void readOperands(Op op, ConvAnchor &anchor) {
+  anchor.op = op;
+  anchor.input = op.getInput();
+  anchor.weight = op.getWeight();
+  anchor.bias = op.getBias();
+  anchor.result = op.getOutput();
+}
+} // namespace
+
+FailureOr<ConvAnchor> findConvAnchor(KernelBuilder &k) {
+  ConvAnchor anchor;
+  for (Operation &op : k.op.getBlock().without_terminator()) {
+    if (!isa<qnn::ConvOp, qnn::LinearOp, dyadic::ConvOp, dyadic::LinearOp>(op))
+      continue;
+    if (anchor.op)
+      return op.emitOpError("is the second product of a gemm region: expected one convolution or linear layer; split the region"), failure();
+    if (auto conv = dyn_cast<qnn::ConvOp>(op))
+      readOperands(conv, anchor), readConv(conv, anchor), anchor.isFloat = true;
+    else if (auto linear = dyn_cast<qnn::LinearOp>(op))
+      readOperands(linear, anchor), readLinear(linear, anchor), anchor.isFloat = true;
+    else if (auto conv = dyn_cast<dyadic::ConvOp>(op))
+      readOperands(conv, anchor), readConv(conv, anchor), anchor.zeroPoint = conv.getInputZeroPoint();
+    else if (auto linear = dyn_cast<dyadic::LinearOp>(op))
+      readOperands(linear, anchor), readLinear(linear, anchor), anchor.zeroPoint = linear.getInputZeroPoint();
+  }
+  if (!anchor.op)
+    return k.op.emitOpError("asks for the gemm template, but holds no convolution, linear layer or matmul"), failure();
+  if (!k.constant(anchor.weight))
+    return anchor.op->emitOpError("expected a constant weight in a gemm region, found a run-time tensor"), failure();
+  if (anchor.bias && !k.constant(anchor.bias))
+    return anchor.op->emitOpError("expected a constant bias in a gemm region, found a run-time tensor"), failure();
+  // What follows must be elementwise: it is computed on the accumulators of a few rows.
+  const SymbolicShape &shape = k.shape(anchor.result);
+  for (Value value : k.op.getYield().getValues())
+    if (k.shape(value) != shape)
+      return k.op.emitOpError("yields a tensor of another shape than its product has: end the gemm region before the operation that changes it"), failure();
+  return anchor;
+}
+
+const TensorMemory *contiguousInput(KernelBuilder &k, const ConvAnchor &anchor) {
+  auto argument = dyn_cast<BlockArgument>(anchor.input);
+  if (!argument || k.constant(anchor.input))
+    return nullptr;
+  SmallVector<int64_t> layout = k.op.getOperandLayout(argument.getArgNumber());
+  int64_t rank = int64_t(layout.size());
+  for (int64_t i = 0; i < rank; ++i) {
+    int64_t expected = !anchor.isConv ? i : i == 0 ? 0 : i == rank - 1 ? 1 : i + 1;
+    if (layout[i] != expected)
+      return nullptr;
+  }
+  const TensorMemory &memory = k.memory(argument);
+  bool supported = anchor.isFloat ? memory.element.isF32() : memory.element.isInteger(8) || memory.element.isInteger(16);
+  return supported ? &memory : nullptr;
+}
+
+} // namespace bitwright::x86
