@@ -58,7 +58,8 @@ typedef enum bw_status {
 
 typedef enum bw_dtype {
   BW_F32 = 0, BW_F16 = 1, BW_BF16 = 2, BW_S8 = 3, BW_U8 = 4, BW_S16 = 5, BW_S32 = 6, BW_S64 = 7, BW_BOOL = 8,
-  BW_S4 = 9, BW_U4 = 10, BW_F64 = 11
+  BW_S4 = 9, BW_U4 = 10, BW_F64 = 11,
+  BW_DTYPE_FORCE_32_BIT = 0x7fffffff /* no type: makes every int a value that the library can look at and refuse */
 } bw_dtype;
 
 typedef struct bw_model bw_model;

@@ -173,6 +173,7 @@ private:
     for (size_t i = 0; i < sizeOf(h->expressions()); ++i) {
       const schema::Expression *e = h->expressions()->Get(unsigned(i));
       std::vector<DimExpr::Step> steps;
+      const std::vector<int64_t> operands = copy(e->operands());
       size_t operand = 0;
       if (sizeOf(e->ops()) > DimExpr::maxSteps)
         return fail("expression " + number(i) + " has " + number(sizeOf(e->ops())) + " steps, at most " +
@@ -183,9 +184,9 @@ private:
           return fail("expression " + number(i) + " has unknown operation " + number(op));
         int64_t value = 0;
         if (op <= uint8_t(DimOp::Symbol)) {
-          if (operand >= sizeOf(e->operands()))
+          if (operand >= operands.size())
             return fail("expression " + number(i) + " has too few operands");
-          value = e->operands()->Get(unsigned(operand++));
+          value = operands[operand++];
         }
         steps.push_back({DimOp(op), value});
       }
@@ -217,8 +218,12 @@ private:
     return true;
   }
 
+  /// By memcpy: the FlatBuffers verifier does not check that the elements of a vector of 64-bit numbers are aligned.
   template <typename T> static std::vector<T> copy(const flatbuffers::Vector<T> *v) {
-    return v ? std::vector<T>(v->begin(), v->end()) : std::vector<T>();
+    std::vector<T> r(sizeOf(v));
+    if (!r.empty())
+      std::memcpy(r.data(), v->Data(), r.size() * sizeof(T));
+    return r;
   }
 
   bool readTensors() {
