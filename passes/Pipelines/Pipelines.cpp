@@ -10,16 +10,112 @@
 #include "dialects/Kernel/Kernel.h"
 #include "dialects/Qnn/Qnn.h"
 #include "passes/Pipelines/AllPasses.h"
+#include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
 using namespace bitwright;
 
+static const struct {
+  llvm::StringLiteral name, description;
+} stages[stageCount] = {
+    {"import", "reads the model file: one function of qnn operations on ranked tensors"},
+    {"simplify", "folds constants, biases and norms; recognises idioms"},
+    {"calibrate", "runs the float graph on data and keeps statistics of every value"},
+    {"transform", "rewrites that keep the function: what makes quantization hurt less"},
+    {"allocate", "gives every quantizable operation a scheme"},
+    {"quantize", "rounds weights and places quantize and dequantize"},
+    {"integerize", "turns quantized operations into exact integer arithmetic"},
+    {"fuse", "groups operations into kernels and chooses memory layouts"},
+    {"lower", "compiles the kernels and plans buffers and launches"},
+    {"package", "writes the .bwm file"},
+};
+
+llvm::StringRef bitwright::getName(Stage stage) { return stages[unsigned(stage)].name; }
+llvm::StringRef bitwright::getDescription(Stage stage) { return stages[unsigned(stage)].description; }
+
+std::optional<Stage> bitwright::parseStage(llvm::StringRef name) {
+  for (unsigned i = 0; i < stageCount; ++i)
+    if (stages[i].name == name)
+      return Stage(i);
+  return std::nullopt;
+}
+
+std::string bitwright::getPipelineText(Stage stage, const StageOptions &options) {
+  std::string text;
+  auto onFunc = [&](llvm::StringRef pass) { text += (text.empty() ? "" : ",") + ("func.func(" + pass + ")").str(); };
+  auto onModule = [&](llvm::StringRef pass) { text += (text.empty() ? "" : ",") + pass.str(); };
+  switch (stage) {
+  case Stage::Import:
+  case Stage::Calibrate:
+  case Stage::Package:
+    break; // not passes: they read and write files
+  case Stage::Simplify:
+    onFunc("fold-identities");     // copies and no-ops that exporters leave behind hide patterns
+    onFunc("matmul-to-linear");    // products with constant weights get their canonical form
+    onFunc("fold-batch-norm");     // before fold-bias: it produces biases
+    onFunc("fold-bias");           // an addition after a product becomes its bias
+    onFunc("recognise-idioms");    // norms, GELU, SiLU, ... as operations of their own
+    onFunc("expand-squeeze-excite"); // recognised as one, but calibrated, quantized and lowered part by part
+    onFunc("fold-identities");     // what recognition left over
+    onModule("cse");               // exporters repeat constants
+    onFunc("verify-simplified");   // the stage's contract
+    break;
+  case Stage::Transform:
+    break; // smoothing, rotations: nothing yet
+  case Stage::Allocate:
+    onFunc("assign-schemes{recipe=" + options.recipe + "}"); // what the recipe says, on each operation
+    break;
+  case Stage::Quantize:
+    onFunc("quantize-weights");   // codes and scales into the store
+    onFunc("place-quantizers");   // activations: after fused activations, one grid where tensors share storage
+    onFunc("verify-quantized");   // the stage's contract
+    break;
+  case Stage::Integerize:
+    onFunc("convert-qnn-to-dyadic"); // dequantize, op, quantize becomes integer op and rescale
+    onModule("cse");                 // islands dequantize one value several times
+    onFunc("verify-accumulators");   // no i32 accumulator can overflow, proven from the weights
+    break;
+  case Stage::Fuse:
+    onFunc("fuse-regions");   // one region, one kernel
+    onFunc("assign-layouts"); // memory order of the values between them
+    break;
+  case Stage::Lower:
+    onModule(options.isa.empty() ? "lower-to-exec" : "lower-to-exec{isa=" + options.isa + "}");
+    break;
+  }
+  return text;
+}
+
+LogicalResult bitwright::buildStage(OpPassManager &manager, Stage stage, const StageOptions &options) {
+  std::string text = getPipelineText(stage, options);
+  return text.empty() ? success() : parsePassPipeline(text, manager, llvm::errs());
+}
+
 void bitwright::registerAllDialects(DialectRegistry &registry) {
   registry.insert<func::FuncDialect, arith::ArithDialect, qnn::QnnDialect, dyadic::DyadicDialect, kernel::KernelDialect, exec::ExecDialect>();
 }
 
+namespace {
+struct StagePipelineOptions : PassPipelineOptions<StagePipelineOptions> {
+  Option<std::string> recipe{*this, "recipe", llvm::cl::desc("built-in recipe or file (allocate)"), llvm::cl::init("w8a8")};
+  Option<std::string> isa{*this, "isa", llvm::cl::desc("instruction set levels (lower)")};
+};
+} // namespace
+
 void bitwright::registerAllPassesAndPipelines() {
   registerAllPasses();
   mlir::registerTransformsPasses();
+  // The registry keeps references to the names: they live as long as the process.
+  static llvm::SmallVector<std::string> names;
+  names.reserve(stageCount);
+  for (unsigned i = 0; i < stageCount; ++i) {
+    if (getPipelineText(Stage(i), {}).empty())
+      continue;
+    names.push_back(("stage-" + stages[i].name).str());
+    PassPipelineRegistration<StagePipelineOptions>(names.back(), stages[i].description, [i](OpPassManager &manager, const StagePipelineOptions &options) {
+      if (failed(buildStage(manager, Stage(i), {options.recipe, options.isa})))
+        llvm::report_fatal_error("a stage names a pass that is not registered");
+    });
+  }
 }

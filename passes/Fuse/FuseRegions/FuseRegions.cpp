@@ -40,6 +40,9 @@ bool isCheap(Operation *op) {
   return isa<qnn::DequantizeOp, qnn::AddOp, qnn::MulOp, qnn::SubOp, qnn::CastOp, dyadic::RescaleOp>(op);
 }
 
+/// An operation whose result must be stored, because somebody wants to see it (calibration).
+bool isObserved(Operation *op) { return op->hasAttr("qnn.observe"); }
+
 /// A filter of its own for each channel: groups = channels = outputs.
 template <typename ConvOp> bool isDepthwise(ConvOp op) {
   auto weight = cast<RankedTensorType>(op.getWeight().getType());
@@ -130,7 +133,7 @@ private:
       absorbProducers(group, anchor->getOperand(0), kind == Template::Rows);
     // Down the chain of single users while the shape stays.
     for (;;) {
-      if (group.root->getNumResults() != 1 || !group.root->getResult(0).hasOneUse())
+      if (group.root->getNumResults() != 1 || !group.root->getResult(0).hasOneUse() || isObserved(group.root))
         return;
       Operation *user = *group.root->getResult(0).user_begin();
       if (owner.count(user) || !isElementwise(user) || user->getNumResults() != 1 || user->getBlock() != anchor->getBlock())
@@ -145,7 +148,7 @@ private:
 
   void absorbProducers(Group &group, Value value, bool onlyCheap) {
     Operation *producer = value.getDefiningOp();
-    if (!producer || owner.count(producer) || !isElementwise(producer) || isConstant(producer) || !value.hasOneUse())
+    if (!producer || owner.count(producer) || !isElementwise(producer) || isConstant(producer) || !value.hasOneUse() || isObserved(producer))
       return;
     if (onlyCheap && !isCheap(producer))
       return;
@@ -172,7 +175,7 @@ private:
       for (size_t i = 0; i < group.ops.size() && group.ops.size() < maxOps; ++i)
         for (Value operand : group.ops[i]->getOperands()) {
           Operation *producer = operand.getDefiningOp();
-          if (!producer || owner.count(producer) || isConstant(producer) || !isPullable(producer, shapes))
+          if (!producer || owner.count(producer) || isConstant(producer) || !isPullable(producer, shapes) || isObserved(producer))
             continue;
           if (!llvm::all_of(producer->getUsers(), [&](Operation *user) { return group.ops.contains(user); }))
             continue;

@@ -15,6 +15,8 @@ def FuseRegions : Pass<"fuse-regions", "::mlir::func::FuncOp"> {
     with fewer elements is never taken in: it would be recomputed. Reshapes and transposes stand alone, so that `assign-layouts` can make
     them aliases, except reshapes that only add or drop unit dimensions. Constants stay outside and become operands.
 
+    The result of an operation with the attribute `qnn.observe` is stored even where it could be fused away.
+
     Before:
     ```mlir
     %0 = qnn.conv %x, %w, %b {...} : (...) -> tensor<1x8x4x4xf32>

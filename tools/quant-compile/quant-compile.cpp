@@ -1,0 +1,335 @@
+//===- quant-compile.cpp - from a model file to a .bwm file ----------------===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Exec/Exec.h"
+#include "dialects/Qnn/Qnn.h"
+#include "lib/Artifact/Artifact.h"
+#include "lib/Evaluate/CompiledRunner.h"
+#include "lib/Evaluate/SelfCheck.h"
+#include "lib/ImportOnnx/ImportOnnx.h"
+#include "lib/Statistics/Statistics.h"
+#include "lib/Support/Recipe.h"
+#include "lib/Weights/WeightStore.h"
+#include "passes/Package/ExecToArtifact.h"
+#include "passes/Pipelines/Pipelines.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Support/FileUtilities.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/SHA256.h"
+#include "llvm/Support/ToolOutputFile.h"
+#include <chrono>
+#include <thread>
+
+using namespace mlir;
+using namespace bitwright;
+namespace cl = llvm::cl;
+
+static cl::OptionCategory category("quant-compile options");
+static cl::opt<std::string> modelPath(cl::Positional, cl::desc("MODEL.onnx (or .mlir with --compile-from)"), cl::Required, cl::cat(category));
+static cl::opt<std::string> outputPath("o", cl::desc("Output: .bwm, or .mlir with --compile-to"), cl::value_desc("FILE"), cl::cat(category));
+static cl::opt<std::string> recipeName("recipe", cl::desc("Built-in recipe (float, w8a8) or a YAML file"), cl::init("float"), cl::cat(category));
+static cl::opt<std::string> calibrationPath("calibration", cl::desc("Samples: FILE.npz or a folder"), cl::cat(category));
+static cl::list<std::string> dimTexts("dim", cl::desc("NAME=VALUE or NAME=LO..HI for a symbolic dimension (or INPUT:AXIS=...)"), cl::cat(category));
+static cl::list<std::string> targets("target", cl::desc("cpu (more to come: sm_80, sm_90a)"), cl::CommaSeparated, cl::cat(category));
+static cl::opt<std::string> compileTo("compile-to", cl::desc("Stop after this stage and write its IR"), cl::init("package"), cl::cat(category));
+static cl::opt<std::string> compileFrom("compile-from", cl::desc("MODEL is IR as this stage hands it on"), cl::cat(category));
+static cl::opt<std::string> statisticsIn("statistics-in", cl::desc("Use these statistics instead of running calibration"), cl::cat(category));
+static cl::opt<std::string> statisticsOut("statistics-out", cl::desc("Save the statistics"), cl::cat(category));
+static cl::opt<std::string> jsonPath("json", cl::desc("Write a summary of the compilation"), cl::cat(category));
+static cl::opt<std::string> require("require", cl::desc("int8, integer-only or no-fallback: refuse what falls short"), cl::cat(category));
+static cl::opt<std::string> isaNames("isa", cl::desc("Instruction set levels to compile for (default: all)"), cl::cat(category));
+static cl::opt<unsigned> threadCount("threads", cl::desc("Threads of calibration (default: all cores)"), cl::init(0), cl::cat(category));
+static cl::list<std::string> budgets("budget", cl::desc("Reserved for precision allocation"), cl::cat(category));
+static cl::opt<std::string> planIn("plan-in", cl::desc("Reserved for precision allocation"), cl::cat(category));
+static cl::opt<std::string> planOut("plan-out", cl::desc("Reserved for precision allocation"), cl::cat(category));
+static cl::opt<std::string> reportPath("report", cl::desc("Reserved for precision allocation"), cl::cat(category));
+
+namespace {
+
+/// Exit statuses that scripts depend on.
+enum Exit { Done = 0, BadInput = 1, BadUsage = 2, Internal = 3 };
+
+Exit fail(const llvm::Twine &message, Exit code = BadInput) {
+  llvm::errs() << "quant-compile: error: " << message << "\n";
+  return code;
+}
+
+/// A line on stderr that is rewritten in place, shown once a step has taken two seconds.
+class Progress {
+public:
+  void start(llvm::StringRef what) {
+    finish();
+    text = what.str();
+    begin = std::chrono::steady_clock::now();
+  }
+  void update(uint64_t done) {
+    if (seconds() < 2)
+      return;
+    shown = true;
+    llvm::errs() << (llvm::sys::Process::StandardErrIsDisplayed() ? "\r" : "") << "  " << text << ": " << done << " samples, "
+                 << llvm::format("%.0f s", seconds()) << (llvm::sys::Process::StandardErrIsDisplayed() ? "" : "\n");
+  }
+  void finish() {
+    if (shown && llvm::sys::Process::StandardErrIsDisplayed())
+      llvm::errs() << "\n";
+    shown = false;
+    if (!text.empty())
+      times.push_back({text, seconds()});
+    text.clear();
+  }
+  std::vector<std::pair<std::string, double>> times;
+
+private:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); }
+  std::string text;
+  std::chrono::steady_clock::time_point begin;
+  bool shown = false;
+};
+
+class Driver {
+public:
+  Exit run() {
+    if (Exit code = checkOptions(); code != Done)
+      return code;
+    auto loadedRecipe = Recipe::load(recipeName);
+    if (!loadedRecipe)
+      return fail(llvm::toString(loadedRecipe.takeError()));
+    recipe = *loadedRecipe;
+    DialectRegistry registry;
+    registerAllDialects(registry);
+    context.appendDialectRegistry(registry);
+    context.loadAllAvailableDialects();
+
+    if (Exit code = load(); code != Done)
+      return code;
+    for (unsigned i = unsigned(firstStage); i <= unsigned(lastStage); ++i) {
+      Stage stage = Stage(i);
+      progress.start(getName(stage));
+      Exit code = Done;
+      if (stage == Stage::Calibrate)
+        code = recipe.quantize ? calibrate() : Done;
+      else if (stage == Stage::Package)
+        code = package();
+      else if (stage != Stage::Import)
+        code = runPasses(stage);
+      if (code != Done)
+        return code;
+    }
+    progress.finish();
+    if (lastStage != Stage::Package)
+      if (Exit code = writeIR(); code != Done)
+        return code;
+    return writeSummary();
+  }
+
+private:
+  Exit checkOptions() {
+    if (outputPath.empty())
+      return fail("expected -o FILE: where to write the result", BadUsage);
+    if (!budgets.empty() || !planIn.empty() || !planOut.empty() || !reportPath.empty())
+      return fail("--budget, --plan-in, --plan-out and --report need precision allocation, which this version does not have: a recipe gives the schemes", BadUsage);
+    auto last = parseStage(compileTo);
+    if (!last)
+      return fail("--compile-to: expected a stage (import, simplify, calibrate, transform, allocate, quantize, integerize, fuse, lower, package), found '" + compileTo + "'", BadUsage);
+    lastStage = *last;
+    if (!compileFrom.empty()) {
+      auto first = parseStage(compileFrom);
+      if (!first || *first == Stage::Package)
+        return fail("--compile-from: expected a stage before package, found '" + compileFrom + "'", BadUsage);
+      firstStage = Stage(unsigned(*first) + 1);
+    }
+    if (lastStage < firstStage)
+      return fail("--compile-to=" + compileTo + " lies before what --compile-from=" + compileFrom + " continues with", BadUsage);
+    for (const std::string &target : targets)
+      if (target != "cpu")
+        return fail("--target: expected cpu, found '" + target + "' (GPU code generation is not part of this version)");
+    for (llvm::StringRef level : llvm::split(isaNames, ','))
+      if (!level.empty() && level != "avx2" && level != "avx512vnni")
+        return fail("--isa: expected avx2 or avx512vnni, found '" + level + "'");
+    if (!require.empty() && require != "int8" && require != "integer-only" && require != "no-fallback")
+      return fail("--require: expected int8, integer-only or no-fallback, found '" + require + "'", BadUsage);
+    for (const std::string &text : dimTexts) {
+      auto binding = parseDimBinding(text);
+      if (!binding)
+        return fail("--dim: " + llvm::toString(binding.takeError()), BadUsage);
+      dims.push_back(*binding);
+    }
+    return Done;
+  }
+
+  Exit load() {
+    if (firstStage == Stage::Import) {
+      ImportOptions options;
+      options.dims = dims;
+      progress.start("import");
+      auto imported = importOnnx(modelPath, &context, options);
+      if (failed(imported))
+        return BadInput;
+      module = std::move(*imported);
+      return Done;
+    }
+    module = parseSourceFile<ModuleOp>(modelPath, &context);
+    if (!module)
+      return BadInput;
+    if (auto files = (*module)->getAttrOfType<ArrayAttr>("qnn.weight_files"))
+      for (auto file : files.getAsRange<StringAttr>()) {
+        llvm::SmallString<128> path = llvm::sys::path::parent_path(modelPath);
+        llvm::sys::path::append(path, file.getValue());
+        if (llvm::Error error = getWeightStore(&context).load(path, &context))
+          return fail(llvm::toString(std::move(error)));
+      }
+    return Done;
+  }
+
+  func::FuncOp mainFunction() {
+    auto functions = module->getOps<func::FuncOp>();
+    return functions.empty() ? func::FuncOp() : *functions.begin();
+  }
+
+  Exit runPasses(Stage stage) {
+    if (!recipe.quantize && (stage == Stage::Allocate || stage == Stage::Quantize || stage == Stage::Integerize))
+      return Done;
+    PassManager manager(&context);
+    manager.enableVerifier(true);
+    if (failed(buildStage(manager, stage, {recipeName, isaNames})))
+      return fail("the stage " + getName(stage) + " names a pass that this build does not have", Internal);
+    if (failed(manager.run(*module)))
+      return fail("the stage " + getName(stage) + " failed (see the messages above)", stage >= Stage::Fuse ? Internal : BadInput);
+    return Done;
+  }
+
+  Exit calibrate() {
+    func::FuncOp func = mainFunction();
+    if (!statisticsIn.empty()) {
+      auto statistics = Statistics::load(statisticsIn);
+      if (!statistics)
+        return fail(llvm::toString(statistics.takeError()));
+      if (llvm::Error error = checkStatistics(*statistics, func))
+        return fail(statisticsIn + ": " + llvm::toString(std::move(error)));
+      setStatistics(*statistics);
+      return Done;
+    }
+    if (calibrationPath.empty())
+      return fail("the recipe '" + recipeName + "' quantizes activations: expected --calibration FILE.npz|DIR or --statistics-in FILE");
+    auto data = CalibrationData::open(calibrationPath, func);
+    if (!data)
+      return fail(llvm::toString(data.takeError()));
+    CompiledRunner runner(func, threadCount ? threadCount : std::thread::hardware_concurrency());
+    auto statistics = collectStatistics(func, **data, runner, [&](uint64_t done) { progress.update(done); });
+    if (!statistics)
+      return fail(llvm::toString(statistics.takeError()));
+    calibrationDigest = (*data)->getDigest();
+    if (!statisticsOut.empty())
+      if (llvm::Error error = statistics->save(statisticsOut))
+        return fail(llvm::toString(std::move(error)));
+    setStatistics(*statistics);
+    return Done;
+  }
+
+  /// Passes find the statistics in the dialect.
+  void setStatistics(Statistics &statistics) {
+    context.getOrLoadDialect<qnn::QnnDialect>()->getStatistics() = std::make_shared<Statistics>(std::move(statistics));
+  }
+
+  Exit package() {
+    auto programs = module->getOps<exec::ProgramOp>();
+    if (programs.empty())
+      return fail("there is no exec.program to package", Internal);
+    auto artifact = toArtifact(*programs.begin());
+    if (failed(artifact))
+      return Internal;
+    artifact->provenance.push_back({"tool", "quant-compile " BITWRIGHT_VERSION});
+    artifact->provenance.push_back({"recipe", recipeName});
+    artifact->provenance.push_back({"model", llvm::sys::path::filename(modelPath).str()});
+    if (!calibrationDigest.empty())
+      artifact->provenance.push_back({"calibration-digest", calibrationDigest});
+    if (llvm::Error error = addSelfCheck(*artifact))
+      return fail("the compiled model does not run: " + llvm::toString(std::move(error)), Internal);
+    std::string error;
+    if (!artifact::writeArtifact(*artifact, outputPath, error))
+      return fail(error);
+    for (const artifact::Weight &weight : artifact->weights)
+      weightBytes += weight.bytes.size();
+    kernels = artifact->kernels.size();
+    launches = artifact->entries.front().launches.size();
+    arenaBytes = artifact->arenaBytes;
+    return Done;
+  }
+
+  /// IR and, beside it, the weights that it refers to.
+  Exit writeIR() {
+    llvm::SmallString<128> weightsPath(outputPath);
+    llvm::sys::path::replace_extension(weightsPath, "safetensors");
+    std::vector<std::string> used;
+    module->walk([&](qnn::WeightOp weight) { used.push_back(weight.getSource().str()); });
+    module->walk([&](exec::WeightOp weight) { used.push_back(weight.getSource().str()); });
+    module->walk([&](exec::CodeOp code) { used.push_back(code.getSource().str()); });
+    llvm::sort(used);
+    used.erase(std::unique(used.begin(), used.end()), used.end());
+    Builder builder(&context);
+    if (!used.empty()) {
+      if (llvm::Error error = getWeightStore(&context).save(weightsPath, used))
+        return fail(llvm::toString(std::move(error)));
+      (*module)->setAttr("qnn.weight_files", builder.getStrArrayAttr({llvm::sys::path::filename(weightsPath)}));
+    }
+    std::string error;
+    auto file = openOutputFile(outputPath, &error);
+    if (!file)
+      return fail(error);
+    module->print(file->os());
+    file->keep();
+    return Done;
+  }
+
+  Exit writeSummary() {
+    if (jsonPath.empty())
+      return Done;
+    llvm::json::Object stages;
+    for (auto &[name, seconds] : progress.times)
+      stages[name] = seconds;
+    llvm::json::Object summary{{"model", modelPath}, {"recipe", recipeName}, {"seconds", std::move(stages)}, {"kernels", int64_t(kernels)},
+                               {"launches", int64_t(launches)}, {"weight_bytes", int64_t(weightBytes)}, {"arena_bytes", int64_t(arenaBytes)}};
+    std::string error;
+    auto file = openOutputFile(jsonPath, &error);
+    if (!file)
+      return fail(error);
+    file->os() << llvm::formatv("{0:2}\n", llvm::json::Value(std::move(summary)));
+    file->keep();
+    return Done;
+  }
+
+  MLIRContext context;
+  OwningOpRef<ModuleOp> module;
+  Recipe recipe;
+  std::vector<DimBinding> dims;
+  Stage firstStage = Stage::Import, lastStage = Stage::Package;
+  Progress progress;
+  std::string calibrationDigest;
+  uint64_t weightBytes = 0, arenaBytes = 0;
+  size_t kernels = 0, launches = 0;
+};
+
+} // namespace
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  registerAllPassesAndPipelines();
+  cl::HideUnrelatedOptions(category);
+  cl::SetVersionPrinter([](llvm::raw_ostream &out) { out << "quant-compile " BITWRIGHT_VERSION " (LLVM " LLVM_VERSION_STRING ")\n"; });
+  // Wrong usage ends with 2; LLVM's own parser would end with 1.
+  std::string errors;
+  llvm::raw_string_ostream errorStream(errors);
+  if (!cl::ParseCommandLineOptions(argc, argv, "Compiles a model to a quantized .bwm file\n", &errorStream)) {
+    llvm::errs() << errors;
+    return BadUsage;
+  }
+  return Driver().run();
+}
