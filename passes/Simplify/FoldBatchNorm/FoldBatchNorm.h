@@ -1,4 +1,4 @@
-//===- FoldBatchNorm.h - batch normalisation into the product before it ----===//
+//===- FoldBatchNorm.h - batch normalisation into the product before it --- -*- C++ -*-===//
 //
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //

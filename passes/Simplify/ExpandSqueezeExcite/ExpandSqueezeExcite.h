@@ -1,0 +1,19 @@
+//===- ExpandSqueezeExcite.h - channel gates as products that quantization knows --- -*- C++ -*-===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BITWRIGHT_PASSES_SIMPLIFY_EXPANDSQUEEZEEXCITE_H
+#define BITWRIGHT_PASSES_SIMPLIFY_EXPANDSQUEEZEEXCITE_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace bitwright {
+#define GEN_PASS_DECL
+#define GEN_PASS_REGISTRATION
+#include "passes/Simplify/ExpandSqueezeExcite/ExpandSqueezeExcite.h.inc"
+} // namespace bitwright
+
+#endif

@@ -1,0 +1,19 @@
+//===- RecogniseIdioms.h - several operations that are one idea --- -*- C++ -*-===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BITWRIGHT_PASSES_SIMPLIFY_RECOGNISEIDIOMS_H
+#define BITWRIGHT_PASSES_SIMPLIFY_RECOGNISEIDIOMS_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace bitwright {
+#define GEN_PASS_DECL
+#define GEN_PASS_REGISTRATION
+#include "passes/Simplify/RecogniseIdioms/RecogniseIdioms.h.inc"
+} // namespace bitwright
+
+#endif
