@@ -1,0 +1,19 @@
+//===- FoldConstants.h - operations on constants evaluated --- -*- C++ -*-===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BITWRIGHT_PASSES_SIMPLIFY_FOLDCONSTANTS_H
+#define BITWRIGHT_PASSES_SIMPLIFY_FOLDCONSTANTS_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace bitwright {
+#define GEN_PASS_DECL
+#define GEN_PASS_REGISTRATION
+#include "passes/Simplify/FoldConstants/FoldConstants.h.inc"
+} // namespace bitwright
+
+#endif
