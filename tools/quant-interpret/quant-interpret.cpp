@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 //
 // quant-interpret IN.mlir [--function NAME] [--inputs IN.npz] [--input NAME=F.npy]... [--outputs OUT.npz] [--weights F.safetensors]
-//                 [--print] [--trace] [--limit N] [--threads N]
+//                 [--print] [--trace] [--limit N] [--interpret-threads N]
 //
 // Without --function every function without arguments runs, or the only function there is. Results are printed as
 // `@function#i TYPE[SHAPE] = elements` unless --outputs is given. Exit status: 0 done, 1 the input is wrong, 2 wrong usage.
@@ -43,7 +43,7 @@ static cl::list<std::string> weightFiles("weights", cl::desc("Tensors that qnn.w
 static cl::opt<bool> printResults("print", cl::desc("Print the results (the default without --outputs)"), cl::cat(category));
 static cl::opt<bool> trace("trace", cl::desc("Print the result of every operation"), cl::cat(category));
 static cl::opt<int64_t> limit("limit", cl::desc("Elements to print of each tensor"), cl::init(64), cl::cat(category));
-static cl::opt<unsigned> threads("threads", cl::desc("Threads for products"), cl::init(1), cl::cat(category));
+static cl::opt<unsigned> threads("interpret-threads", cl::desc("Threads for products"), cl::init(1), cl::cat(category));
 
 static LogicalResult fail(const Twine &message) {
   llvm::errs() << "quant-interpret: error: " << message << '\n';
