@@ -1,0 +1,20 @@
+//===- PlaceQuantizers.td - puts quantize and dequantize around what runs on codes ---===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+
+include "mlir/Pass/PassBase.td"
+
+def PlaceQuantizers : Pass<"place-quantizers", "::mlir::func::FuncOp"> {
+  let summary = "Puts quantize and dequantize around what runs on codes";
+  let description = [{
+    Decides which operations run on codes: a product always does; any other operation with a scheme does if its
+    result is read as codes and one of its operands comes from codes. Each value that such an operation reads
+    gets one quantize-dequantize pair, after a fused relu or clip and never before it. Data movement shares the
+    grid of its input; the inputs of a concat share one grid where their ranges are within a factor of 4. A
+    product that is read only in float gets no quantizer: its accumulator is dequantized exactly. Refuses: a
+    value without `qnn.range`.
+  }];
+  let dependentDialects = ["::bitwright::qnn::QnnDialect"];
+}

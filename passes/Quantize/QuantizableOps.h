@@ -1,0 +1,84 @@
+//===- QuantizableOps.h - what can run on codes, and how -------------------*- C++ -*-===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+//
+// The one list of operations that have an integer form, shared by assign-schemes, the quantize passes and integerize.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BITWRIGHT_PASSES_QUANTIZE_QUANTIZABLEOPS_H
+#define BITWRIGHT_PASSES_QUANTIZE_QUANTIZABLEOPS_H
+
+#include "dialects/Qnn/Qnn.h"
+#include "lib/Rounding/Rounding.h"
+#include "lib/Support/Recipe.h"
+#include <functional>
+#include <optional>
+
+namespace bitwright {
+
+/// Attributes between allocate and integerize. On operations (the range also on function arguments):
+constexpr llvm::StringLiteral weightSchemeAttr = "qnn.weight_scheme";         ///< #qnn.scheme of the weight operand
+constexpr llvm::StringLiteral weightClipAttr = "qnn.weight_clip";             ///< "absmax", "mse" or "percentile"
+constexpr llvm::StringLiteral weightPercentileAttr = "qnn.weight_percentile"; ///< f64, for clip = percentile
+constexpr llvm::StringLiteral activationSchemeAttr = "qnn.activation_scheme"; ///< #qnn.scheme of the result
+constexpr llvm::StringLiteral rangeAttr = "qnn.range";                        ///< array<f64: low, high> of the result
+constexpr llvm::StringLiteral keepFloatAttr = "qnn.keep_float";               ///< why the operation stays in float
+/// On the function: {name, multiplier_bits, bias_correction}.
+constexpr llvm::StringLiteral recipeAttr = "qnn.recipe";
+
+/// How an operation runs on codes.
+enum class OpClass {
+  Product,  ///< conv, conv_transpose, linear with a constant weight: i32 accumulators
+  Matmul,   ///< product of two activations
+  Binary,   ///< add, sub, mul of two tensors
+  Average,  ///< reduce_mean, reduce_sum, avg_pool
+  Unary,    ///< a function of one element: a table
+  Movement, ///< data movement, max_pool: codes keep their grid (INTEGER E5)
+  Other,    ///< no integer form
+};
+OpClass classify(mlir::Operation *op);
+/// Why an operation of class Other has no integer form.
+std::string reasonForFloat(mlir::Operation *op);
+
+/// The operands that are codes when the operation runs on codes (constants of a Binary included).
+llvm::SmallVector<mlir::OpOperand *> dataOperands(mlir::Operation *op);
+
+/// relu and clip, and min/max with a scalar: limits that fold into the clamp of a requantization (R11).
+bool isClamp(mlir::Operation *op);
+/// The limits of a clamp in real values (infinities where there is none).
+Range clampLimits(mlir::Operation *op);
+
+/// The float64 function of a Unary, on its data operand.
+std::function<double(double)> unaryFunction(mlir::Operation *op);
+
+/// Along which axis of the weight of a Product its output channels lie (0; conv_transpose 1).
+int64_t weightAxis(mlir::Operation *product);
+/// Along which axis of its result.
+int64_t outputAxis(mlir::Operation *product);
+mlir::Value getWeightOf(mlir::Operation *product);
+mlir::Value getBiasOf(mlir::Operation *product);
+void setBiasOf(mlir::Operation *product, mlir::Value bias);
+
+/// The grid of a per-tensor quantize or dequantize with constant parameters.
+std::optional<Grid> gridOf(qnn::QuantizeOp op);
+std::optional<Grid> gridOf(qnn::DequantizeOp op);
+
+/// Quantizes the float constant weight of a Product as its attributes say; `inputScale` is the scale of its input. A channel
+/// whose weights are tiny beside its bias gets a coarser scale, so that the bias fits int32 (INTEGER R15).
+QuantizedWeight quantizeWeightOf(mlir::Operation *product, float inputScale);
+
+/// A constant: small ones as qnn.constant, others in the weight store under a unique name.
+mlir::Value createConstant(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef name, llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<float> values);
+/// Integer constant of 8, 16 or 32 bits.
+mlir::Value createConstant(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef name, llvm::ArrayRef<int64_t> shape, unsigned bits,
+                           llvm::ArrayRef<int32_t> values);
+
+/// Erases a constant without users. Its entry in the weight store stays: clones of the module may name it.
+void eraseIfUnused(mlir::Operation *constant);
+
+} // namespace bitwright
+
+#endif
