@@ -206,7 +206,7 @@ TEST(Requantize, R9_DoubleRounding) {
         int64_t y = requantizeUnclamped(acc, b, c, mode);
         differs[j++] += y != single;
         // error in units of 2^-c, exactly
-        i128 error = (i128(y) << c) - i128(acc) * b;
+        i128 error = i128(y) * (i128(1) << c) - i128(acc) * b;
         error = error < 0 ? -error : error;
         ASSERT_LE(double(error), std::ldexp(bound, c) * (1 + 1e-12)) << acc << " " << b << " " << c;
       }
