@@ -25,8 +25,8 @@ LIT = pathlib.Path("/usr/lib/llvm-22/bin/lit")
 
 # gtest executables (without `bitwright_` and `_tests`) that make up the suite `runtime`; all others are `unit`.
 RUNTIME_TESTS = re.compile(r"runtime|artifact|formats|capi|c_api|quant_run")
-# ... and those that run again under ASan and UBSan: runtime, loaders, importers and what they stand on.
-SANITIZED_TESTS = re.compile(RUNTIME_TESTS.pattern + r"|import|weights|numerics|onnx")
+# ... and those that run again under ASan and UBSan: runtime, loaders and importers.
+SANITIZED_TESTS = re.compile(RUNTIME_TESTS.pattern + r"|import|weights|onnx")
 # Integration tests of the suite `end-to-end`.
 END_TO_END = ["test_check.py"]
 FUZZ_SECONDS, LONG_FUZZ_SECONDS = 60, 600
