@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/ImportOnnx/ImportOnnx.h"
+#include "dialects/Dyadic/Dyadic.h"
 #include "lib/ImportOnnx/Importer.h"
 
 using namespace mlir;
@@ -43,8 +44,7 @@ static FailureOr<OwningOpRef<ModuleOp>> import(llvm::Expected<OnnxModel> model, 
     emitError(FileLineColLoc::get(context, name, 0, 0)) << llvm::toString(model.takeError());
     return failure();
   }
-  context->loadDialect<func::FuncDialect, qnn::QnnDialect>();
-  context->getOrLoadDialect("dyadic");
+  context->loadDialect<func::FuncDialect, qnn::QnnDialect, dyadic::DyadicDialect>();
   return Importer(*model, context, name, options).run();
 }
 

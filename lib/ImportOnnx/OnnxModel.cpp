@@ -115,7 +115,7 @@ std::string onnximport::unsupportedElementType(int32_t onnxType) {
 /// The values of a typed field, narrowed to the storage type T.
 template <typename T, typename Field> static WeightData fromField(RankedTensorType type, const Field &field) {
   auto buffer = std::make_shared<std::vector<T>>();
-  buffer->reserve(field.size());
+  buffer->reserve(std::max<int64_t>(field.size(), 1));
   for (auto value : field)
     buffer->push_back(static_cast<T>(value));
   return {type, {reinterpret_cast<const uint8_t *>(buffer->data()), buffer->size() * sizeof(T)}, buffer};

@@ -19,7 +19,7 @@ const std::vector<Operator> &onnximport::getOperators() {
     addMovementOperators(rows);
     addResizeOperators(rows);
     addQuantizationOperators(rows);
-    llvm::stable_sort(rows, [](const Operator &a, const Operator &b) {
+    llvm::sort(rows, [](const Operator &a, const Operator &b) {
       int order = StringRef(a.name).compare(b.name);
       return order < 0 || (order == 0 && a.firstOpset < b.firstOpset);
     });

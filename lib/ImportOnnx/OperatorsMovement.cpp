@@ -582,7 +582,19 @@ static void importSpaceToDepth(NodeImporter &node) {
     for (AffineExpr dim : ArrayRef(node.shape(0)).drop_front(2))
       if (!constantOf(dim) && !isMultiple(dim, block, node.getSymbols()))
         return node.refuse(kUndecided, "height or width " + toText(dim, node.getSymbols()) + " is not always a multiple of " + Twine(block));
-  node.setOutput(0, node.create<qnn::SpaceToDepthOp>(node.elementType(0), node.value(0), block));
+  std::string mode = node.getString("mode", "DCR");
+  if (mode != "DCR" && mode != "CRD")
+    return node.error("expected the mode DCR or CRD, found '" + mode + "'");
+  Value input = node.value(0), result = node.create<qnn::SpaceToDepthOp>(node.elementType(0), input, block);
+  if (node.failed())
+    return;
+  if (mode == "CRD") {
+    // The channels of the other order, block * block x C, become C x block * block.
+    SymbolicShape shape = node.shape(result), split = {shape[0], node.expr(block * block), node.shape(0)[1], shape[2], shape[3]};
+    result = node.reshape(node.transpose(node.reshape(result, split), {0, 2, 1, 3, 4}), shape);
+  }
+  if (!node.failed())
+    node.setOutput(0, result);
 }
 
 /// Operators whose results are always known at import, or refused.

@@ -13,7 +13,7 @@ using namespace bitwright::onnximport;
 
 static const Refusal kTraining = {"training_mode = 1, or outputs for training", "only inference is compiled"};
 static const Refusal kSpatial = {"spatial = 0 (opsets 7 and 8)", "statistics for each activation are no longer part of ONNX"};
-static const Refusal kMoments = {"the outputs Mean and InvStdDev", "qnn.layer_norm has one result"};
+static const Refusal kStash = {"the outputs Mean and InvStdDev with stash_type other than 1 (FLOAT)", "statistics are computed in float32"};
 static const Refusal kChannels = {"channels that are not a fixed number", "parameters are one value a channel"};
 static const Refusal kFlattened = {"softmax before opset 13 over several dimensions whose product is not affine", "the elements must be one dimension; fix it with --dim"};
 
@@ -119,8 +119,9 @@ static void importBatchNormalization(NodeImporter &node) {
 }
 
 static void importLayerNormalization(NodeImporter &node) {
-  if (node.wantsOutput(1) || node.wantsOutput(2))
-    return node.refuse(kMoments);
+  bool wantsMoments = node.wantsOutput(1) || node.wantsOutput(2);
+  if (wantsMoments && node.getInt("stash_type", 1) != 1)
+    return node.refuse(kStash);
   int64_t rank = node.rank(0), axis = node.normalizeAxis(node.getInt("axis", -1), rank);
   float epsilon = node.getFloat("epsilon", 1e-5f);
   if (!sameTypes(node, node.has(2) ? ArrayRef<unsigned>{0, 1, 2} : ArrayRef<unsigned>{0, 1}))
@@ -143,8 +144,23 @@ static void importLayerNormalization(NodeImporter &node) {
     if (bias)
       result = node.create<qnn::AddOp>(type, result, bias);
   }
-  if (!node.failed())
-    node.setOutput(0, result);
+  if (node.failed())
+    return;
+  node.setOutput(0, result);
+  if (!wantsMoments)
+    return;
+  Type f32 = Float32Type::get(node.getContext());
+  SmallVector<int64_t> axes;
+  for (int64_t i = axis; i < rank; ++i)
+    axes.push_back(i);
+  Value wide = node.cast(input, f32), mean = node.create<qnn::ReduceMeanOp>(f32, wide, axes, true);
+  Value centred = node.create<qnn::SubOp>(f32, wide, mean), square = node.create<qnn::MulOp>(f32, centred, centred);
+  Value variance = node.create<qnn::AddOp>(f32, node.create<qnn::ReduceMeanOp>(f32, square, axes, true), node.constantFloat(f32, epsilon));
+  Value inverse = node.create<qnn::ReciprocalOp>(f32, node.create<qnn::SqrtOp>(f32, variance));
+  if (node.failed())
+    return;
+  node.setOutput(1, mean);
+  node.setOutput(2, inverse);
 }
 
 static void importInstanceNormalization(NodeImporter &node) {
@@ -207,7 +223,7 @@ void onnximport::addReductionOperators(std::vector<Operator> &table) {
       {"Softmax", 7, 28, 1, 1, 1, importSoftmax<qnn::SoftmaxOp>, {&kFlattened}},
       {"LogSoftmax", 7, 28, 1, 1, 1, importSoftmax<qnn::LogSoftmaxOp>, {&kFlattened}},
       {"BatchNormalization", 7, 28, 5, 5, 5, importBatchNormalization, {&kTraining, &kSpatial}},
-      {"LayerNormalization", 17, 28, 2, 3, 3, importLayerNormalization, {&kMoments}},
+      {"LayerNormalization", 17, 28, 2, 3, 3, importLayerNormalization, {&kStash}},
       {"InstanceNormalization", 7, 28, 3, 3, 1, importInstanceNormalization, {&kChannels}},
       {"GroupNormalization", 18, 28, 3, 3, 1, importGroupNormalization, {&kChannels}},
   });

@@ -13,9 +13,12 @@ using namespace bitwright;
 using namespace bitwright::onnximport;
 
 static const Refusal kCrop = {"coordinate_transformation_mode = tf_crop_and_resize", "cropping by a region of interest is not an interpolation of the whole tensor; use Slice"};
+static const Refusal kOldCoordinates = {"coordinate_transformation_mode = tf_half_pixel_for_nn (opset 11)", "ONNX removed it in opset 13; use half_pixel"};
 static const Refusal kAntialias = {"antialias = 1", "the kernel width would depend on the scale"};
 static const Refusal kScales = {"scales that are not constants", "interpolation weights are fixed at compile time"};
 static const Refusal kScaledSize = {"a scale whose result is not an affine size", "scale a symbolic dimension by an integer or its reciprocal, or fix the dimension with --dim"};
+static const Refusal kAlignScales = {"align_corners with a scale for which size * scale is not an integer",
+                                     "ONNX's reference places the corners by the fraction, its runtimes by the integer size; give sizes instead"};
 static const Refusal kRatio = {"sizes on a symbolic dimension whose ratio to the input is not constant", "the scale must not depend on the dimension; fix it with --dim"};
 
 /// floor(size * scale) as an expression.
@@ -57,7 +60,7 @@ static void importResize(NodeImporter &node) {
   if (coordinates == "tf_crop_and_resize")
     return node.refuse(kCrop);
   if (coordinates == "tf_half_pixel_for_nn")
-    coordinates = "half_pixel"; // opset 11 only; (i + 0.5) / scale, the same as half_pixel before its -0.5 for nearest: refused below
+    return node.refuse(kOldCoordinates);
   if (node.getInt("antialias", 0))
     return node.refuse(kAntialias);
   auto resizeMode = qnn::symbolizeResizeMode(mode);
@@ -92,6 +95,9 @@ static void importResize(NodeImporter &node) {
       auto size = scaledSize(node, shape[axis], float(value));
       if (!size)
         return node.refuse(kScaledSize, toText(shape[axis], node.getSymbols()) + " * " + std::to_string(value));
+      if (coordinates == "align_corners" && !(constantOf(*size) && constantOf(shape[axis]) && double(*constantOf(*size)) == double(*constantOf(shape[axis])) * value) &&
+          value != std::floor(value))
+        return node.refuse(kAlignScales, toText(shape[axis], node.getSymbols()) + " * " + std::to_string(value));
       shape[axis] = *size;
     }
   } else if (!empty(sizesInput)) {
@@ -136,5 +142,5 @@ static void importResize(NodeImporter &node) {
 }
 
 void onnximport::addResizeOperators(std::vector<Operator> &table) {
-  table.push_back({"Resize", 10, 28, 1, 4, 1, importResize, {&kCrop, &kAntialias, &kScales, &kScaledSize, &kRatio}});
+  table.push_back({"Resize", 10, 28, 1, 4, 1, importResize, {&kCrop, &kOldCoordinates, &kAntialias, &kScales, &kScaledSize, &kAlignScales, &kRatio}});
 }

@@ -74,7 +74,7 @@ llvm::Error WeightStore::save(StringRef path, ArrayRef<std::string> only) const 
   }
   // Wide elements first: every tensor then lies at a multiple of its element's size without holes.
   auto width = [](const WeightData &data) { return std::max(1u, data.type.getElementTypeBitWidth() / 8); };
-  llvm::stable_sort(tensors, [&](const auto &a, const auto &b) { return width(a.second) > width(b.second); });
+  llvm::sort(tensors, [&](const auto &a, const auto &b) { return std::make_pair(-int64_t(width(a.second)), a.first) < std::make_pair(-int64_t(width(b.second)), b.first); });
   llvm::json::Object header, metadata;
   int64_t offset = 0;
   for (const auto &[name, data] : tensors) {

@@ -58,7 +58,9 @@ std::vector<std::string> WeightStore::names() const {
 /// A literal's raw bytes; splats are expanded, i1 gets a byte an element.
 static WeightData fromElements(DenseElementsAttr elements) {
   auto type = cast<RankedTensorType>(elements.getType());
-  auto buffer = std::make_shared<std::vector<uint8_t>>(getStorageBytes(type));
+  auto buffer = std::make_shared<std::vector<uint8_t>>();
+  buffer->reserve(std::max<int64_t>(getStorageBytes(type), 1)); // bytes of an empty tensor have an address too
+  buffer->resize(getStorageBytes(type));
   int64_t count = type.getNumElements();
   if (type.getElementType().isInteger(1) || type.getElementTypeBitWidth() == 4) {
     bool nibble = type.getElementTypeBitWidth() == 4;

@@ -34,7 +34,9 @@ struct WeightData {
   }
   /// Copies `values` into an owned buffer.
   template <typename T> static WeightData copyOf(mlir::RankedTensorType type, llvm::ArrayRef<T> values) {
-    auto buffer = std::make_shared<std::vector<T>>(values.begin(), values.end());
+    auto buffer = std::make_shared<std::vector<T>>();
+    buffer->reserve(std::max<size_t>(values.size(), 1)); // bytes of an empty tensor have an address too
+    buffer->assign(values.begin(), values.end());
     return {type, {reinterpret_cast<const uint8_t *>(buffer->data()), values.size() * sizeof(T)}, buffer};
   }
 };

@@ -79,22 +79,24 @@ def bind_shape_operands(model, values):
             if name in bound and i not in operands and not any(output in seen for output in node.output):
                 bound.discard(name)
     for name in bound:
-        model.graph.initializer.append(numpy_helper.from_array(np.asarray(values[name]), name))
+        model.graph.initializer.append(numpy_helper.from_array(values[name], name))
     kept = [value for value in model.graph.input if value.name not in bound]
     del model.graph.input[:]
     model.graph.input.extend(kept)
     return bound
 
 
+def to_array(value):
+    return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else np.asarray(value)
+
+
 def to_file(array):
     """bfloat16 goes as raw two-byte elements."""
-    array = np.asarray(array)
     return array.view("V2") if array.dtype == ml_dtypes.bfloat16 else array
 
 
 def difference(expected, found, rtol, atol):
-    """"" if they agree, else what differs."""
-    expected = np.asarray(expected)
+    """Empty if they agree, else what differs."""
     if found.dtype.kind == "V":
         found = found.view(ml_dtypes.bfloat16)
     if expected.dtype != found.dtype:
@@ -164,7 +166,7 @@ def main():
                 label = case.name + (f"#{number}" if number else "")
                 one = onnx.ModelProto()
                 one.CopyFrom(model)
-                given = {name: value for name, value in zip(names, inputs)}
+                given = {name: to_array(value) for name, value in zip(names, inputs)}
                 bound = bind_shape_operands(one, given)
                 if bound:
                     bound_cases.append(f"{label} ({', '.join(sorted(bound))})")
@@ -184,7 +186,7 @@ def main():
             if status == "ok":
                 with np.load(paths[2]) as found:
                     for i, expected in enumerate(outputs):
-                        problem = problem or difference(expected, found[str(i)], case.rtol, case.atol)
+                        problem = problem or difference(to_array(expected), found[str(i)], case.rtol, case.atol)
             elif status == "import" and documented(message, document):
                 refusals[re.search(r"\): (.*? is refused: [^()]*)", message).group(1).strip()].append(label)
                 counts["refused"] += 1

@@ -80,6 +80,7 @@ static std::string runCase(StringRef model, StringRef inputs, StringRef outputs)
     if (!element)
       return "run\tno usable input '" + name.str() + "'";
     auto owner = std::make_shared<std::vector<uint8_t>>(it->array.data);
+    owner->reserve(1); // an input without elements still has an address
     arguments.emplace_back(*element, ArrayRef<int64_t>(it->array.shape), owner->data(), owner);
   }
   auto tensors = interpret(func, arguments);
