@@ -28,7 +28,7 @@ constexpr int64_t kTogether = 4;
 
 class DepthwiseEmitter {
 public:
-  DepthwiseEmitter(KernelBuilder &k, ConvAnchor anchor) : k(k), a(std::move(anchor)), emitter(k) {}
+  DepthwiseEmitter(KernelBuilder &k, ConvAnchor anchor) : k(k), a(std::move(anchor)), out(k, a.result), emitter(out.emitter) {}
   LogicalResult run();
 
 private:
@@ -37,7 +37,7 @@ private:
   void channelBlock(Value block, bool partial);
   void fillStrip(Value firstChannel, Value mask);
   void sums(Value block);
-  void epilogue(Value firstChannel, Value mask);
+  void epilogue(Value firstChannel, int64_t lanes);
 
   /// A line of the input under an outer tap: its first element and the distance of neighbours in bytes; outside the input a
   /// constant with distance 0.
@@ -53,7 +53,8 @@ private:
 
   KernelBuilder &k;
   ConvAnchor a;
-  ElementEmitter emitter;
+  ProductEpilogue out;
+  ElementEmitter &emitter;
   DepthwisePanel layout;
   const TensorMemory *input = nullptr;
   Value weights, bias, padding;
@@ -68,8 +69,6 @@ private:
   Value first, count;          ///< innermost output coordinate: first, first + count
   Value start;                 ///< input coordinate of column 0
   Value stripWidth, left, right; ///< columns; [left, right) lie inside the input
-  Value currentSum, currentBias;
-  const Index *currentIndex = nullptr;
 };
 
 LogicalResult DepthwiseEmitter::packWeights() {
@@ -235,28 +234,20 @@ void DepthwiseEmitter::sums(Value block) {
   });
 }
 
-void DepthwiseEmitter::epilogue(Value firstChannel, Value mask) {
+void DepthwiseEmitter::epilogue(Value firstChannel, int64_t lanes) {
   k.forLoop(k.i64(0), count, 1, [&](Value position) {
     Index index;
-    index.lanes = kLanes;
-    index.mask = mask;
+    restrictLanes(k, index, lanes);
     index.dims.push_back(emitter.uniform(batch));
     index.dims.push_back(DimIndex(firstChannel, 1, /*aligned=*/true));
     for (Value o : outer)
       index.dims.push_back(emitter.uniform(o));
     index.dims.push_back(emitter.uniform(k.add(first, position)));
-    currentSum = k.gep(accumulators, k.mul(position, kStepBytes));
-    currentBias = a.isFloat && a.bias ? k.gep(bias, k.mul(firstChannel, 4)) : Value();
-    currentIndex = &index;
-    for (unsigned i = 0; i < k.op.getNumResults(); ++i) {
-      Value yielded = k.op.getYield().getValues()[i];
-      Value value = emitter.at(yielded, index);
-      if (!value) {
-        failed = true;
-        return;
-      }
-      emitter.store(value, k.resultMemory(i), cast<RankedTensorType>(yielded.getType()).getElementType(), index);
-    }
+    Value sum = k.load(a.isFloat ? k.f32() : k.intType(32), index.lanes, k.gep(accumulators, k.mul(position, kStepBytes)));
+    if (a.isFloat && a.bias)
+      sum = arith::AddFOp::create(k.b, k.loc, sum, k.load(k.f32(), index.lanes, k.gep(bias, k.mul(firstChannel, 4)), {}, true));
+    if (!out.emit(index, sum))
+      failed = true;
   });
 }
 
@@ -265,7 +256,7 @@ void DepthwiseEmitter::channelBlock(Value block, bool partial) {
   Value firstChannel = k.mul(block, kLanes);
   fillStrip(firstChannel, mask);
   sums(block);
-  epilogue(firstChannel, mask);
+  epilogue(firstChannel, partial ? a.outputChannels % kLanes : kLanes);
 }
 
 void DepthwiseEmitter::tile(Value t) {
@@ -321,19 +312,6 @@ LogicalResult DepthwiseEmitter::run() {
   int64_t stripBytes = layout.outerSteps() * columns * kStepBytes;
   k.info.scratchBytes = getAffineConstantExpr(stripBytes + padded * kStepBytes, k.b.getContext());
   accumulators = k.hoisted([&] { return k.gep(k.scratch, stripBytes); });
-  emitter.overrideWith(a.result, [&](const Index &index) -> Value {
-    bool same = currentIndex && index.dims.size() == currentIndex->dims.size();
-    for (size_t d = 0; same && d < index.dims.size(); ++d)
-      same = index.dims[d].base == currentIndex->dims[d].base && index.dims[d].step == currentIndex->dims[d].step;
-    if (!same) {
-      k.op.emitOpError("reads its product at another place than it writes: end the depthwise region before the operation that moves data");
-      return {};
-    }
-    Value sum = k.load(a.isFloat ? k.f32() : k.intType(32), kLanes, currentSum);
-    if (currentBias)
-      sum = arith::AddFOp::create(k.b, k.loc, sum, k.load(k.f32(), kLanes, currentBias, {}, true));
-    return sum;
-  });
   k.forTiles([&](Value t) { tile(t); });
   return success(!failed);
 }

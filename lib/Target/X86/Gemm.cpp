@@ -23,7 +23,7 @@ int64_t roundUp(int64_t value, int64_t to) { return (value + to - 1) / to * to; 
 
 class GemmEmitter {
 public:
-  GemmEmitter(KernelBuilder &k, ConvAnchor anchor) : k(k), a(std::move(anchor)), emitter(k) {}
+  GemmEmitter(KernelBuilder &k, ConvAnchor anchor) : k(k), a(std::move(anchor)), out(k, a.result), emitter(out.emitter) {}
 
   LogicalResult run();
 
@@ -44,7 +44,8 @@ private:
 
   KernelBuilder &k;
   ConvAnchor a;
-  ElementEmitter emitter;
+  ProductEpilogue out;
+  ElementEmitter &emitter;
 
   PanelKind kind = PanelKind::Bytes;
   PanelLayout layout;
@@ -61,10 +62,6 @@ private:
   unsigned mainPanels = 1;
   bool flatRows = false; ///< every tensor of the region covers the row space row-major: one coordinate is enough
   bool failed = false;
-
-  // Where the epilogue stands, for the override of the product.
-  Value currentAccumulators, currentBias;
-  const Index *currentIndex = nullptr;
 };
 
 LogicalResult GemmEmitter::packWeights() {
@@ -357,10 +354,8 @@ void GemmEmitter::epilogue(Value group, Value panel, unsigned panels, bool lastI
   auto rowBody = [&](Value r, ValueRange coords) {
     for (unsigned j = 0; j < panels; ++j) {
       Index index;
-      index.lanes = kLanes;
       Value column = k.mul(k.add(panel, j), kLanes);
-      if (lastIsPartial && j + 1 == panels)
-        index.mask = k.laneMask(k.i64(0), k.i64(layout.n % kLanes), kLanes);
+      restrictLanes(k, index, lastIsPartial && j + 1 == panels ? layout.n % kLanes : kLanes);
       DimIndex channel(k.add(k.mul(group, layout.n), column), 1, /*aligned=*/a.groups == 1 || layout.n % kLanes == 0);
       if (a.isConv) {
         index.dims.push_back(emitter.uniform(coords[0]));
@@ -373,17 +368,14 @@ void GemmEmitter::epilogue(Value group, Value panel, unsigned panels, bool lastI
         index.dims.push_back(channel);
       }
       int64_t width = int64_t(panels) * kStepBytes;
-      currentAccumulators = k.gep(accumulators, k.add(k.mul(r, width), j * kStepBytes));
-      currentBias = a.isFloat && a.bias ? k.gep(start, k.mul(k.add(k.mul(group, layout.panels()), k.add(panel, j)), kStepBytes)) : Value();
-      currentIndex = &index;
-      for (unsigned i = 0; i < k.op.getNumResults(); ++i) {
-        Value yielded = k.op.getYield().getValues()[i];
-        Value value = emitter.at(yielded, index);
-        if (!value) {
-          failed = true;
-          return;
-        }
-        emitter.store(value, k.resultMemory(i), cast<RankedTensorType>(yielded.getType()).getElementType(), index);
+      Value sum = k.load(a.isFloat ? k.f32() : k.intType(32), index.lanes, k.gep(accumulators, k.add(k.mul(r, width), j * kStepBytes)));
+      if (a.isFloat && a.bias) {
+        Value bias = k.gep(start, k.mul(k.add(k.mul(group, layout.panels()), k.add(panel, j)), kStepBytes));
+        sum = arith::AddFOp::create(k.b, k.loc, sum, k.load(k.f32(), index.lanes, bias, {}, true));
+      }
+      if (!out.emit(index, sum)) {
+        failed = true;
+        return;
       }
     }
   };
@@ -459,19 +451,6 @@ LogicalResult GemmEmitter::run() {
   }
   k.info.scratchBytes = getAffineConstantExpr(bytesOfA + bytesOfC, k.b.getContext());
   accumulators = k.hoisted([&] { return k.gep(k.scratch, scratchA); });
-  emitter.overrideWith(a.result, [&](const Index &index) -> Value {
-    bool same = currentIndex && index.dims.size() == currentIndex->dims.size();
-    for (size_t d = 0; same && d < index.dims.size(); ++d)
-      same = index.dims[d].base == currentIndex->dims[d].base && index.dims[d].step == currentIndex->dims[d].step;
-    if (!same) {
-      k.op.emitOpError("reads its product at another place than it writes: end the gemm region before the operation that moves data");
-      return {};
-    }
-    Value sum = k.load(a.isFloat ? k.f32() : k.intType(32), kLanes, currentAccumulators);
-    if (currentBias)
-      sum = arith::AddFOp::create(k.b, k.loc, sum, k.load(k.f32(), kLanes, currentBias, {}, true));
-    return sum;
-  });
   k.forTiles([&](Value t) { tile(t); });
   return success(!failed);
 }
@@ -479,6 +458,9 @@ LogicalResult GemmEmitter::run() {
 } // namespace
 
 LogicalResult emitGemm(KernelBuilder &k) {
+  for (Operation &op : k.op.getBlock().without_terminator())
+    if (isa<qnn::MatmulOp, dyadic::MatmulOp>(op))
+      return emitMatmul(k, &op);
   FailureOr<ConvAnchor> anchor = findConvAnchor(k);
   if (failed(anchor))
     return failure();

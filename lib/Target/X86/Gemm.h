@@ -45,7 +45,25 @@ struct ConvAnchor {
 /// The anchor of a region: its only convolution or linear layer. Diagnoses what the templates cannot take.
 mlir::FailureOr<ConvAnchor> findConvAnchor(KernelBuilder &k);
 
-/// Loads from a tensor that may be a block argument in channels-last (or row-major) order.
+/// Sets lanes and mask of an index whose first `count` of 16 lanes count. One lane is a scalar: LLVM 22 turns a narrowing masked
+/// store under a constant mask of one lane into a store of all 32 bits.
+void restrictLanes(KernelBuilder &k, Index &index, int64_t count);
+
+/// From a product's accumulators to the results of the region, 16 channels of one place at a time.
+class ProductEpilogue {
+public:
+  ProductEpilogue(KernelBuilder &k, mlir::Value product);
+  /// Computes all yielded values at `index`, where the product (bias included) is `sum`, and stores them. False after a diagnostic.
+  bool emit(const Index &index, mlir::Value sum);
+  ElementEmitter emitter;
+
+private:
+  KernelBuilder &k;
+  mlir::Value current;
+  const Index *currentIndex = nullptr;
+};
+
+/// Memory of the anchor's input if it is an operand in channels-last (linear: row-major) order.
 /// Null when the anchor's input is computed in the region or lies in another order: then elements come through the emitter.
 const TensorMemory *contiguousInput(KernelBuilder &k, const ConvAnchor &anchor);
 
@@ -97,6 +115,9 @@ struct MicroKernel {
   /// A: rows `rowBytes` apart; B: panels `panelBytes` apart, `steps` steps each.
   llvm::SmallVector<mlir::Value> emit(mlir::Value a, int64_t rowBytes, mlir::Value b, mlir::Value panelBytes, mlir::Value steps, llvm::ArrayRef<mlir::Value> start);
 };
+
+/// Product of two run-time tensors (GemmMatmul.cpp).
+mlir::LogicalResult emitMatmul(KernelBuilder &k, mlir::Operation *matmul);
 
 } // namespace bitwright::x86
 

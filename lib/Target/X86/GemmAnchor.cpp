@@ -96,4 +96,37 @@ const TensorMemory *contiguousInput(KernelBuilder &k, const ConvAnchor &anchor) 
   return supported ? &memory : nullptr;
 }
 
+void restrictLanes(KernelBuilder &k, Index &index, int64_t count) {
+  index.lanes = count == 1 ? 1 : kLanes;
+  if (count != 1 && count != kLanes)
+    index.mask = k.laneMask(k.i64(0), k.i64(count), kLanes);
+}
+
+ProductEpilogue::ProductEpilogue(KernelBuilder &k, Value product) : emitter(k), k(k) {
+  emitter.overrideWith(product, [this, product](const Index &index) -> Value {
+    const SymbolicShape &shape = this->k.shape(product);
+    bool same = currentIndex && index.dims.size() == currentIndex->dims.size();
+    for (size_t d = 0; same && d < index.dims.size(); ++d)
+      same = constantOf(shape[d]) == 1 || (index.dims[d].base == currentIndex->dims[d].base && index.dims[d].step == currentIndex->dims[d].step);
+    if (!same) {
+      this->k.op.emitOpError("reads its product at another place than it writes: end the region before the operation that moves data");
+      return {};
+    }
+    return current;
+  });
+}
+
+bool ProductEpilogue::emit(const Index &index, Value sum) {
+  current = sum;
+  currentIndex = &index;
+  for (unsigned i = 0; i < k.op.getNumResults(); ++i) {
+    Value yielded = k.op.getYield().getValues()[i];
+    Value value = emitter.at(yielded, index);
+    if (!value)
+      return false;
+    emitter.store(value, k.resultMemory(i), cast<RankedTensorType>(yielded.getType()).getElementType(), index);
+  }
+  return true;
+}
+
 } // namespace bitwright::x86
