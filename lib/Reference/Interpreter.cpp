@@ -104,6 +104,22 @@ Shape OpRun::evaluate(AffineMap map) const {
   return shape;
 }
 
+/// Larger tensors are taken for a mistake in the model.
+static constexpr int64_t kMaxElements = int64_t(1) << 32;
+
+/// The number of elements of a shape of non-negative dimensions, if it is at most `limit`.
+static std::optional<int64_t> countWithin(ArrayRef<int64_t> shape, int64_t limit) {
+  if (llvm::is_contained(shape, 0))
+    return 0;
+  int64_t count = 1;
+  for (int64_t dim : shape) {
+    if (dim > limit / count)
+      return std::nullopt;
+    count *= dim;
+  }
+  return count;
+}
+
 FailureOr<SmallVector<Tensor>> OpRun::runBlock(Block &block, ArrayRef<Tensor> arguments) {
   llvm::DenseMap<Value, Tensor> values;
   llvm::DenseMap<Value, unsigned> uses; // operand uses that are still to come: a tensor is dropped after its last one
@@ -144,6 +160,10 @@ FailureOr<SmallVector<Tensor>> OpRun::runBlock(Block &block, ArrayRef<Tensor> ar
       for (int64_t dim : shape)
         if (dim < 0)
           return inner.emitOpError() << "has a result dimension of " << dim << " for these input shapes: expected 0 or more", failure();
+      if (std::optional<int64_t> count = countWithin(shape, kMaxElements); !count)
+        return inner.emitOpError() << "has a result of shape [" << llvm::ArrayRef<int64_t>(shape) << "]: expected at most " << kMaxElements
+                                   << " elements in the interpreter",
+               failure();
       resultShapes.push_back(std::move(shape));
     }
     OpRun run(&inner, operandTensors, resultShapes, symbols, options, shapes);

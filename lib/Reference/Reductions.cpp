@@ -37,7 +37,8 @@ static Tensor axesLast(const Tensor &x, ArrayRef<int64_t> axes, int64_t &rowLeng
 using FloatReduction = float (*)(const float *, int64_t);
 using IntReduction = int64_t (*)(const int64_t *, int64_t);
 
-template <typename Op> static void reduction(OpTable &table, FloatReduction onFloats, IntReduction onIntegers) {
+/// `ofNothing`: what a reduction of no integers gives: -1 the type's smallest value, 1 its largest, 0 what onIntegers says.
+template <typename Op> static void reduction(OpTable &table, FloatReduction onFloats, IntReduction onIntegers, int ofNothing = 0) {
   table.add(Op::getOperationName(), [=](OpRun &run) -> LogicalResult {
     auto op = cast<Op>(run.getOp());
     int64_t n = 0;
@@ -53,8 +54,9 @@ template <typename Op> static void reduction(OpTable &table, FloatReduction onFl
     if (!onIntegers)
       return run.error() << "expected a float operand, found " << nameOf(element);
     Tensor x = toInt64(rows), y(Element::S64, run.shapeOf());
+    auto [lo, hi] = reference::rangeOf(element);
     for (int64_t i = 0; i < y.getNumElements(); ++i)
-      y.mutableData<int64_t>()[i] = onIntegers(x.data<int64_t>() + i * n, n);
+      y.mutableData<int64_t>()[i] = n == 0 && ofNothing ? (ofNothing < 0 ? lo : hi) : onIntegers(x.data<int64_t>() + i * n, n);
     run.set(narrowTo(y, element));
     return success();
   });
@@ -255,10 +257,10 @@ void reference::registerReductions(OpTable &table) {
       [](const int64_t *x, int64_t n) { return n ? sumIntegers(x, n) / n : 0; });
   reduction<qnn::ReduceMaxOp>(
       table, [](const float *x, int64_t n) { return numerics::maxF3(n, [=](int64_t i) { return x[i]; }); },
-      [](const int64_t *x, int64_t n) { return n ? *std::max_element(x, x + n) : INT64_MIN; });
+      [](const int64_t *x, int64_t n) { return n ? *std::max_element(x, x + n) : INT64_MIN; }, /*ofNothing=*/-1);
   reduction<qnn::ReduceMinOp>(
       table, [](const float *x, int64_t n) { return numerics::minF3(n, [=](int64_t i) { return x[i]; }); },
-      [](const int64_t *x, int64_t n) { return n ? *std::min_element(x, x + n) : INT64_MAX; });
+      [](const int64_t *x, int64_t n) { return n ? *std::min_element(x, x + n) : INT64_MAX; }, /*ofNothing=*/1);
   reduction<qnn::ReduceL2Op>(
       table, [](const float *x, int64_t n) { return std::sqrt(numerics::sumOfSquaresF3(n, [=](int64_t i) { return x[i]; })); }, nullptr);
   table.add<qnn::ArgmaxOp>(runArgmax);

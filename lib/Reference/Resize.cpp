@@ -28,8 +28,13 @@ static float coordinate(int64_t i, int64_t in, int64_t out, float scale, qnn::Re
     return (float(i) + 0.5f) / scale - 0.5f;
   case qnn::ResizeCoordinates::PytorchHalfPixel:
     return out > 1 ? (float(i) + 0.5f) / scale - 0.5f : 0.0f;
-  case qnn::ResizeCoordinates::AlignCorners:
-    return out > 1 ? float(i) * float(in - 1) / float(out - 1) : 0.0f;
+  case qnn::ResizeCoordinates::AlignCorners: {
+    // ONNX: the resized length is the product, fraction included; a factor made from a size gives the size back
+    float length = scale * float(in);
+    if (std::fabs(length - float(out)) < 1e-3f)
+      length = float(out);
+    return length == 1.0f ? 0.0f : float(i) * float(in - 1) / (length - 1.0f);
+  }
   case qnn::ResizeCoordinates::Asymmetric:
     return float(i) / scale;
   case qnn::ResizeCoordinates::HalfPixelSymmetric: {

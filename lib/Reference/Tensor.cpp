@@ -199,6 +199,8 @@ Tensor reference::fromWeight(const WeightData &data) {
   std::optional<Element> element = elementOf(data.type.getElementType());
   assert(element && "qnn tensors have known element types");
   ArrayRef<int64_t> shape = data.type.getShape();
+  if (elementCount(shape) == 0)
+    return Tensor(*element, shape); // no bytes, but still a tensor
   if (*element != Element::S4)
     return Tensor(*element, shape, data.bytes.data(), data.owner);
   Tensor tensor(Element::S4, shape);

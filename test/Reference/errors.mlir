@@ -4,6 +4,7 @@
 // RUN: not quant-interpret %t/product.mlir 2>&1 | FileCheck %t/product.mlir
 // RUN: not quant-interpret %t/gather.mlir 2>&1 | FileCheck %t/gather.mlir
 // RUN: not quant-interpret %t/weight.mlir 2>&1 | FileCheck %t/weight.mlir
+// RUN: not quant-interpret %t/large.mlir 2>&1 | FileCheck %t/large.mlir
 // RUN: not quant-interpret %t/unknown.mlir 2>&1 | FileCheck %t/unknown.mlir
 // RUN: not quant-interpret %t/inputs.mlir --input x=%t/none.npy 2>&1 | FileCheck %t/inputs.mlir
 // RUN: not quant-interpret %t/inputs.mlir --function g 2>&1 | FileCheck %t/inputs.mlir --check-prefix=FUNCTION
@@ -53,6 +54,15 @@ func.func @f() -> tensor<1xf32> {
 func.func @f() -> tensor<1xf32> {
   %x = qnn.weight "nowhere" : tensor<1xf32>
   return %x : tensor<1xf32>
+}
+
+//--- large.mlir
+// 2^33 elements are taken for a mistake.
+// CHECK: error: 'qnn.broadcast' op has a result of shape [131072, 65536]: expected at most 4294967296 elements in the interpreter
+func.func @f() -> tensor<131072x65536xf32> {
+  %x = qnn.constant {value = dense<0.0> : tensor<f32>} : tensor<f32>
+  %y = qnn.broadcast %x {shape = affine_map<() -> (131072, 65536)>} : (tensor<f32>) -> tensor<131072x65536xf32>
+  return %y : tensor<131072x65536xf32>
 }
 
 //--- unknown.mlir
