@@ -60,7 +60,7 @@ public:
 
 private:
   mlir::Value emit(mlir::Value tensor, const Index &index);
-  mlir::Value constantAt(mlir::Value tensor, const WeightData &data, const Index &index);
+  mlir::Value constantAt(mlir::Value tensor, const Index &index);
   // One family a file: Elementwise.cpp, Integer.cpp, Movement.cpp, Windows.cpp. Null and no diagnostic: not of the family.
   mlir::Value emitElementwise(mlir::Operation *op, const Index &index);
   mlir::Value emitInteger(mlir::Operation *op, const Index &index);
@@ -85,8 +85,6 @@ public:
   mlir::Value restrict(Index &index, const DimIndex &dim, mlir::Value low, mlir::Value high);
   /// condition ? x : y where the condition is i1, a vector, or null (true).
   mlir::Value choose(mlir::Value condition, mlir::Value x, mlir::Value y);
-  /// An array of numbers indexed by one dimension: an immediate if all are equal, else a constant buffer.
-  template <typename T> mlir::Value arrayAt(llvm::StringRef description, llvm::ArrayRef<T> values, const DimIndex &dim, const Index &index);
   mlir::Value fail(mlir::Operation *op, const llvm::Twine &message);
   /// f32 value rounded to the float type of `tensorElement` (F5).
   mlir::Value roundTo(mlir::Type tensorElement, mlir::Value value);

@@ -13,6 +13,7 @@
 #define BITWRIGHT_LIB_TARGET_X86_KERNELBUILDER_H
 
 #include "lib/Target/X86/X86.h"
+#include "lib/Weights/WeightStore.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Builders.h"
 #include <functional>
@@ -27,6 +28,14 @@ struct TensorMemory {
   llvm::SmallVector<mlir::Value, 6> strides; ///< i64, in elements, one a logical dimension
   mlir::Type element;                        ///< element type in memory
   bool readOnly = true;                      ///< nobody writes it during the kernel
+};
+
+/// A constant tensor of the region: one value, or memory.
+struct ConstantTensor {
+  bool isSplat = false;
+  float real = 0;
+  int64_t integer = 0;
+  TensorMemory memory;
 };
 
 class KernelBuilder {
@@ -51,6 +60,8 @@ public:
   const SymbolicShape &shape(mlir::Value tensor) const { return shapes.get(tensor); }
   /// The constant behind a tensor value: a constant operand's block argument, or a constant op in the body.
   std::optional<WeightData> constant(mlir::Value tensor) const;
+  /// The same as code sees it: an immediate if all elements are equal, else a constant buffer.
+  const ConstantTensor &constantTensor(mlir::Value tensor);
   /// Memory of a block argument that is a run-time tensor, and of result i, in their physical layouts.
   const TensorMemory &memory(mlir::Value blockArgument);
   const TensorMemory &resultMemory(unsigned i);
@@ -141,6 +152,7 @@ private:
   SymbolicShapes shapes;
   llvm::SmallVector<int64_t> bufferOfArgument; ///< buffer number, or -1 for a constant
   llvm::DenseMap<mlir::Value, TensorMemory> memories;
+  llvm::DenseMap<mlir::Value, ConstantTensor> constantTensors;
   llvm::SmallVector<std::optional<TensorMemory>> results;
   llvm::SmallVector<std::pair<mlir::Operation *, unsigned>> resultSlots; ///< constants to patch with the result's buffer number
   std::map<std::vector<uint8_t>, mlir::Value> constantPointers;

@@ -31,20 +31,20 @@ struct VectorBuilder {
   F sub(F a, F b) { return make<mlir::arith::SubFOp>(a, b); }
   F mul(F a, F b) { return make<mlir::arith::MulFOp>(a, b); }
   F div(F a, F b) { return make<mlir::arith::DivFOp>(a, b); }
-  F fma(F a, F b, F c) { return k.b.create<mlir::LLVM::FMAOp>(k.loc, floats, a, b, c); }
-  F sqrt(F a) { return k.b.create<mlir::LLVM::SqrtOp>(k.loc, floats, a); }
-  F abs(F a) { return k.b.create<mlir::LLVM::FAbsOp>(k.loc, floats, a); }
+  F fma(F a, F b, F c) { return mlir::LLVM::FMAOp::create(k.b, k.loc, floats, a, b, c); }
+  F sqrt(F a) { return mlir::LLVM::SqrtOp::create(k.b, k.loc, floats, a); }
+  F abs(F a) { return mlir::LLVM::FAbsOp::create(k.b, k.loc, floats, a); }
   F neg(F a) { return make<mlir::arith::NegFOp>(a); }
-  F copysign(F magnitude, F sign) { return k.b.create<mlir::LLVM::CopySignOp>(k.loc, floats, magnitude, sign); }
-  F floor(F a) { return k.b.create<mlir::LLVM::FFloorOp>(k.loc, floats, a); }
-  F roundEven(F a) { return k.b.create<mlir::LLVM::RoundEvenOp>(k.loc, floats, a); }
+  F copysign(F magnitude, F sign) { return mlir::LLVM::CopySignOp::create(k.b, k.loc, floats, magnitude, sign); }
+  F floor(F a) { return mlir::LLVM::FFloorOp::create(k.b, k.loc, floats, a); }
+  F roundEven(F a) { return mlir::LLVM::RoundEvenOp::create(k.b, k.loc, floats, a); }
   F min(F a, F b) { return select(lt(a, b), a, b); }
   F max(F a, F b) { return select(gt(a, b), a, b); }
 
-  I toInt(F a) { return k.b.create<mlir::arith::FPToSIOp>(k.loc, ints, a); }
-  F toFloat(I a) { return k.b.create<mlir::arith::SIToFPOp>(k.loc, floats, a); }
-  I bitcastToInt(F a) { return k.b.create<mlir::arith::BitcastOp>(k.loc, ints, a); }
-  F bitcastToFloat(I a) { return k.b.create<mlir::arith::BitcastOp>(k.loc, floats, a); }
+  I toInt(F a) { return mlir::arith::FPToSIOp::create(k.b, k.loc, ints, a); }
+  F toFloat(I a) { return mlir::arith::SIToFPOp::create(k.b, k.loc, floats, a); }
+  I bitcastToInt(F a) { return mlir::arith::BitcastOp::create(k.b, k.loc, ints, a); }
+  F bitcastToFloat(I a) { return mlir::arith::BitcastOp::create(k.b, k.loc, floats, a); }
   I addi(I a, I b) { return make<mlir::arith::AddIOp>(a, b); }
   I subi(I a, I b) { return make<mlir::arith::SubIOp>(a, b); }
   I andi(I a, I b) { return make<mlir::arith::AndIOp>(a, b); }
@@ -61,14 +61,14 @@ struct VectorBuilder {
   M eq(F a, F b) { return compare(mlir::arith::CmpFPredicate::OEQ, a, b); }
   M ne(F a, F b) { return compare(mlir::arith::CmpFPredicate::UNE, a, b); }
   M isNaN(F a) { return compare(mlir::arith::CmpFPredicate::UNO, a, a); }
-  M lti(I a, I b) { return k.b.create<mlir::arith::CmpIOp>(k.loc, mlir::arith::CmpIPredicate::slt, a, b); }
-  M eqi(I a, I b) { return k.b.create<mlir::arith::CmpIOp>(k.loc, mlir::arith::CmpIPredicate::eq, a, b); }
+  M lti(I a, I b) { return mlir::arith::CmpIOp::create(k.b, k.loc, mlir::arith::CmpIPredicate::slt, a, b); }
+  M eqi(I a, I b) { return mlir::arith::CmpIOp::create(k.b, k.loc, mlir::arith::CmpIPredicate::eq, a, b); }
 
-  F select(M m, F a, F b) { return k.b.create<mlir::arith::SelectOp>(k.loc, m, a, b); }
+  F select(M m, F a, F b) { return mlir::arith::SelectOp::create(k.b, k.loc, m, a, b); }
 
 private:
-  template <typename Op, typename... Args> mlir::Value make(Args... args) { return k.b.create<Op>(k.loc, args...); }
-  M compare(mlir::arith::CmpFPredicate predicate, F a, F b) { return k.b.create<mlir::arith::CmpFOp>(k.loc, predicate, a, b); }
+  template <typename Op, typename... Args> mlir::Value make(Args... args) { return Op::create(k.b, k.loc, args...); }
+  M compare(mlir::arith::CmpFPredicate predicate, F a, F b) { return mlir::arith::CmpFOp::create(k.b, k.loc, predicate, a, b); }
 
   KernelBuilder &k;
   mlir::Type floats, ints;
