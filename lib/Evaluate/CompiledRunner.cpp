@@ -5,25 +5,14 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/Evaluate/CompiledRunner.h"
-#include "bitwright-c/runtime.h"
 #include "dialects/Kernel/Kernel.h"
-#include "lib/Artifact/Artifact.h"
-#include "lib/Weights/WeightStore.h"
-#include "passes/Fuse/AssignLayouts/AssignLayouts.h"
-#include "passes/Fuse/FuseRegions/FuseRegions.h"
-#include "passes/Lower/LowerToExec/LowerToExec.h"
-#include "passes/Package/ExecToArtifact.h"
-#include "mlir/Pass/PassManager.h"
 
 using namespace mlir;
 using namespace bitwright;
 
 CompiledRunner::~CompiledRunner() {
   bw_session_destroy(session);
-  bw_model_destroy(model);
 }
-
-static llvm::Error runtimeError() { return llvm::createStringError(bw_last_error()); }
 
 llvm::Error CompiledRunner::compile(const llvm::StringSet<> &wanted) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(func.getLoc());
@@ -35,11 +24,18 @@ llvm::Error CompiledRunner::compile(const llvm::StringSet<> &wanted) {
         op->setAttr("qnn.observe", builder.getUnitAttr());
   });
 
-  PassManager fuse(func.getContext());
-  fuse.addNestedPass<func::FuncOp>(createFuseRegions());
-  fuse.addNestedPass<func::FuncOp>(createAssignLayouts());
-  if (failed(fuse.run(*module)))
-    return llvm::createStringError("the float graph could not be fused for calibration");
+  auto inspect = [&](func::FuncOp fused) { noteAliases(fused, wanted); };
+  auto compiled = InMemoryModel::compile(std::move(module), "", inspect);
+  if (!compiled)
+    return llvm::joinErrors(llvm::createStringError("the float graph could not be compiled for calibration"), compiled.takeError());
+  model = std::move(*compiled);
+  bw_session_options options = {threads, nullptr, 0};
+  if (bw_session_create(model->get(), &options, &session) != BW_OK)
+    return runtimeError();
+  return llvm::Error::success();
+}
+
+void CompiledRunner::noteAliases(func::FuncOp clone, const llvm::StringSet<> &wanted) {
   // An alias stores nothing: it is observed where its memory is written.
   for (auto fused : clone.getOps<kernel::FusedOp>())
     for (Value result : fused.getOutputs()) {
@@ -60,37 +56,11 @@ llvm::Error CompiledRunner::compile(const llvm::StringSet<> &wanted) {
   // Results are stored under the caller's names for them.
   for (OpOperand &operand : clone.getBody().front().getTerminator()->getOpOperands())
     if (auto attr = clone.getResultAttrOfType<StringAttr>(operand.getOperandNumber(), "qnn.name"))
-      if (auto it = observedAs.find(getValueName(operand.get())); it != observedAs.end() && attr != it->getKey())
-        observedAs[attr].append(it->second);
-
-  PassManager lower(func.getContext());
-  lower.addPass(createLowerToExec());
-  if (failed(lower.run(*module)))
-    return llvm::createStringError("the float graph could not be compiled for calibration");
-  auto program = *module->getOps<exec::ProgramOp>().begin();
-  auto artifact = toArtifact(program);
-  if (failed(artifact))
-    return llvm::createStringError("the float graph could not be packaged for calibration");
-  std::vector<uint8_t> bytes;
-  std::string error;
-  if (!artifact::serializeArtifact(*artifact, bytes, error))
-    return llvm::createStringError(error);
-  if (bw_model_load_memory(bytes.data(), bytes.size(), 0, &model) != BW_OK)
-    return runtimeError();
-  bw_session_options options = {threads, nullptr, 0};
-  if (bw_session_create(model, &options, &session) != BW_OK)
-    return runtimeError();
-  // What only this compilation needed leaves the store again.
-  WeightStore &store = getWeightStore(func.getContext());
-  for (Operation &op : program.getBody().front()) {
-    if (auto weight = dyn_cast<exec::WeightOp>(op))
-      store.erase(weight.getSource());
-    if (auto code = dyn_cast<exec::CodeOp>(op))
-      store.erase(code.getSource());
-  }
-  return llvm::Error::success();
+      if (auto it = observedAs.find(getValueName(operand.get())); it != observedAs.end() && attr != it->getKey()) {
+        SmallVector<std::string> names = it->second; // inserting may move the map's entries
+        observedAs[attr].append(names);
+      }
 }
-
 
 llvm::Error CompiledRunner::run(const Sample &sample, const llvm::StringSet<> &wanted, ObserveFn observe) {
   if (!session)
@@ -100,7 +70,7 @@ llvm::Error CompiledRunner::run(const Sample &sample, const llvm::StringSet<> &w
   for (const auto &array : sample.inputs) {
     bw_tensor tensor = {};
     bw_tensor_info info;
-    if (bw_model_input(model, 0, inputs.size(), &info) != BW_OK)
+    if (bw_model_input(model->get(), 0, inputs.size(), &info) != BW_OK)
       return runtimeError();
     tensor.dtype = info.dtype;
     tensor.rank = array.shape.size();
@@ -112,7 +82,7 @@ llvm::Error CompiledRunner::run(const Sample &sample, const llvm::StringSet<> &w
       for (const std::string &name : it->second)
         observe(name, {static_cast<const float *>(tensor.data), tensor.bytes / 4}, llvm::ArrayRef<int64_t>(tensor.dims, tensor.rank));
   }
-  std::vector<bw_tensor> outputs(bw_model_output_count(model, 0));
+  std::vector<bw_tensor> outputs(bw_model_output_count(model->get(), 0));
   if (bw_output_shapes(session, 0, inputs.data(), inputs.size(), outputs.data(), outputs.size()) != BW_OK)
     return runtimeError();
   std::vector<std::vector<uint8_t>> buffers;

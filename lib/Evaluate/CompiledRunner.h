@@ -12,11 +12,9 @@
 #ifndef BITWRIGHT_LIB_EVALUATE_COMPILEDRUNNER_H
 #define BITWRIGHT_LIB_EVALUATE_COMPILEDRUNNER_H
 
+#include "lib/Evaluate/InMemoryModel.h"
 #include "lib/Statistics/Collect.h"
 #include "llvm/ADT/StringMap.h"
-
-struct bw_model;
-struct bw_session;
 
 namespace bitwright {
 
@@ -29,10 +27,12 @@ public:
 
 private:
   llvm::Error compile(const llvm::StringSet<> &wanted);
+  /// Fills `observedAs` from the fused function.
+  void noteAliases(mlir::func::FuncOp clone, const llvm::StringSet<> &wanted);
 
   mlir::func::FuncOp func;
   unsigned threads;
-  bw_model *model = nullptr;
+  std::unique_ptr<InMemoryModel> model;
   bw_session *session = nullptr;
   /// For each stored value the names it is observed under: its own and those of its aliases (reshapes, transposes).
   llvm::StringMap<llvm::SmallVector<std::string>> observedAs;
