@@ -32,7 +32,7 @@ std::optional<WeightData> constantThrough(Value value) {
 }
 
 /// Largest |x - zeroPoint| over the codes of the value's type.
-int64_t largestDistance(Value codes, int64_t zeroPoint) {
+int64_t largestDistance(Value codes, int32_t zeroPoint) {
   unsigned bits = cast<RankedTensorType>(codes.getType()).getElementTypeBitWidth();
   int64_t low = -(int64_t(1) << (bits - 1)), high = -low - 1;
   return std::max(zeroPoint - low, high - zeroPoint);
@@ -90,7 +90,7 @@ struct VerifyAccumulators : bitwright::impl::VerifyAccumulatorsBase<VerifyAccumu
   }
 
   /// R14: sum_k |w| * max |x - zx| + |bias| for each output channel.
-  void checkProduct(Operation *op, Value input, Value weight, Value bias, int64_t zeroPoint, int64_t groups, bool transposed) {
+  void checkProduct(Operation *op, Value input, Value weight, Value bias, int32_t zeroPoint, int64_t groups, bool transposed) {
     int64_t distance = largestDistance(input, zeroPoint);
     auto data = constantThrough(weight);
     auto type = cast<RankedTensorType>(weight.getType());
