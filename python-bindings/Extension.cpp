@@ -216,8 +216,8 @@ NB_MODULE(_runtime, m) {
       .def("symbols", &Model::symbols)
       .def("properties", &Model::properties);
   nb::class_<Session>(m, "Session")
-      .def(nb::init<Model &, uint32_t, const std::optional<std::string> &, bool>(), nb::arg("model"), nb::arg("threads"),
-           nb::arg("isa").none(), nb::arg("profile"))
+      .def(nb::init<Model &, uint32_t, const std::optional<std::string> &, bool>(), nb::arg("model"),
+           nb::arg("threads"), nb::arg("isa").none(), nb::arg("profile"))
       .def_prop_ro("isa", &Session::isa)
       .def_prop_ro("threads", &Session::threads)
       .def("output_shapes", &Session::outputShapes, nb::arg("entry"), nb::arg("inputs"), nb::arg("output_count"))

@@ -20,10 +20,12 @@
 |* Out parameters are untouched on failure, except that output buffers of bw_run are unspecified after BW_INTERNAL.
 |*
 |* Lifetimes. Strings and arrays that a model hands out live as long as the model. A session keeps what it needs of its
-|* model: the model may be destroyed first. bw_model_load_memory copies; bw_model_load_file maps the file, which must not
+|* model: the model may be destroyed first. bw_model_load_memory copies; bw_model_load_file maps the file, which must
+not
 |* be changed in place while the model lives (renaming or deleting it is fine).
 |*
-|* Threads. A model may be used by any number of threads at once. A session may be used by one thread at a time: a second
+|* Threads. A model may be used by any number of threads at once. A session may be used by one thread at a time: a
+second
 |* concurrent run is refused with BW_INVALID_ARGUMENT. Results do not depend on the number of threads.
 |*
 \*===----------------------------------------------------------------------===*/
@@ -52,13 +54,23 @@ typedef enum bw_status {
   BW_INVALID_FILE = 3,     /* not a .bwm file, truncated, corrupt, or of another version */
   BW_UNSUPPORTED = 4,      /* this host lacks what the file or the request needs */
   BW_OUT_OF_MEMORY = 5,
-  BW_CHECK_FAILED = 6,     /* the self-check ran and found other numbers */
-  BW_INTERNAL = 7          /* a defect of the runtime; please report it */
+  BW_CHECK_FAILED = 6, /* the self-check ran and found other numbers */
+  BW_INTERNAL = 7      /* a defect of the runtime; please report it */
 } bw_status;
 
 typedef enum bw_dtype {
-  BW_F32 = 0, BW_F16 = 1, BW_BF16 = 2, BW_S8 = 3, BW_U8 = 4, BW_S16 = 5, BW_S32 = 6, BW_S64 = 7, BW_BOOL = 8,
-  BW_S4 = 9, BW_U4 = 10, BW_F64 = 11,
+  BW_F32 = 0,
+  BW_F16 = 1,
+  BW_BF16 = 2,
+  BW_S8 = 3,
+  BW_U8 = 4,
+  BW_S16 = 5,
+  BW_S32 = 6,
+  BW_S64 = 7,
+  BW_BOOL = 8,
+  BW_S4 = 9,
+  BW_U4 = 10,
+  BW_F64 = 11,
   BW_DTYPE_FORCE_32_BIT = 0x7fffffff /* no type: makes every int a value that the library can look at and refuse */
 } bw_dtype;
 
@@ -96,14 +108,14 @@ typedef struct bw_tensor_info {
   const char *name;
   bw_dtype dtype;
   int32_t rank;
-  const char *dims[BW_MAX_RANK];  /* as text: "3", "W", "floordiv(W, 4)" */
-  int64_t dim_lo[BW_MAX_RANK];    /* smallest and largest value over the ranges of the symbols */
+  const char *dims[BW_MAX_RANK]; /* as text: "3", "W", "floordiv(W, 4)" */
+  int64_t dim_lo[BW_MAX_RANK];   /* smallest and largest value over the ranges of the symbols */
   int64_t dim_hi[BW_MAX_RANK];
-  int32_t quantized;              /* 1: real = scale * (code - zero_point) */
-  int32_t axis;                   /* dimension of the scales, -1: one scale */
+  int32_t quantized; /* 1: real = scale * (code - zero_point) */
+  int32_t axis;      /* dimension of the scales, -1: one scale */
   size_t scale_count;
   const float *scales;
-  size_t zero_point_count;        /* 1 or scale_count */
+  size_t zero_point_count; /* 1 or scale_count */
   const int32_t *zero_points;
 } bw_tensor_info;
 
@@ -121,8 +133,8 @@ BW_API bw_status bw_model_output(const bw_model *model, size_t entry, size_t ind
 typedef struct bw_model_stats {
   uint64_t arena_bytes;
   uint64_t weight_bytes;
-  uint64_t code_bytes[3];  /* avx2, avx512vnni, amx; 0: none */
-  size_t launch_count;     /* of all entry points */
+  uint64_t code_bytes[3]; /* avx2, avx512vnni, amx; 0: none */
+  size_t launch_count;    /* of all entry points */
   size_t kernel_count;
   int32_t has_self_check;
 } bw_model_stats;
@@ -153,19 +165,19 @@ BW_API const char *bw_host_isa(void);
 typedef struct bw_tensor {
   const char *name; /* null: the position in the array counts */
   bw_dtype dtype;
-  int32_t rank;     /* inputs: given. outputs: written by the call */
+  int32_t rank; /* inputs: given. outputs: written by the call */
   int64_t dims[BW_MAX_RANK];
-  void *data;       /* never written for inputs */
-  size_t bytes;     /* inputs: exactly the size of the value. outputs: at least that */
+  void *data;   /* never written for inputs */
+  size_t bytes; /* inputs: exactly the size of the value. outputs: at least that */
 } bw_tensor;
 
-/* Fills dtype, rank, dims and bytes (needed) of `outputs`, whose names are set or null, for inputs of these shapes. `data` of
-   the inputs is not looked at and their `bytes` may be 0. Runs nothing. */
+/* Fills dtype, rank, dims and bytes (needed) of `outputs`, whose names are set or null, for inputs of these shapes.
+   `data` of the inputs is not looked at and their `bytes` may be 0. Runs nothing. */
 BW_API bw_status bw_output_shapes(bw_session *session, size_t entry, const bw_tensor *inputs, size_t input_count,
                                   bw_tensor *outputs, size_t output_count);
 
-/* Runs an entry point. All inputs and all outputs must be given; inputs and outputs must not overlap. Allocates nothing when
-   the same shapes were run before. */
+/* Runs an entry point. All inputs and all outputs must be given; inputs and outputs must not overlap. Allocates nothing
+   when the same shapes were run before. */
 BW_API bw_status bw_run(bw_session *session, size_t entry, const bw_tensor *inputs, size_t input_count,
                         bw_tensor *outputs, size_t output_count);
 
@@ -202,9 +214,9 @@ BW_API size_t bw_session_profile_count(const bw_session *session, size_t entry);
 BW_API bw_status bw_session_profile(const bw_session *session, size_t entry, size_t index, bw_profile_entry *info);
 BW_API void bw_session_profile_reset(bw_session *session);
 
-/* Runs the probe that the file holds and compares the checksum of every stored integer tensor. BW_CHECK_FAILED names the
-   first tensor that differs; BW_INVALID_ARGUMENT: the file has no self-check. `compared` (may be null): how many checksums
-   were compared. */
+/* Runs the probe that the file holds and compares the checksum of every stored integer tensor. BW_CHECK_FAILED names
+   the first tensor that differs; BW_INVALID_ARGUMENT: the file has no self-check. `compared` (may be null): how many
+   checksums were compared. */
 BW_API bw_status bw_self_check(bw_session *session, size_t *compared);
 
 #ifdef __cplusplus

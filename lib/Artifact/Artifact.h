@@ -22,31 +22,34 @@ bool writeArtifact(const Model &model, const std::string &path, std::string &err
 
 /// How much a reader checks.
 enum class VerifyLevel {
-  Header, ///< digest of the header, every index, bound, shape and expression; cost independent of the size of the weights
+  Header, ///< digest of the header, every index, bound, shape and expression; cost independent of the size of the
+          ///< weights
   Full,   ///< also the digest of every segment
 };
 
 struct ReadOptions {
   VerifyLevel level = VerifyLevel::Header;
-  /// Gives `Model::code`; off for tools that only look (`quant-dump`, `--info`): `code` then has the levels and sizes, but
-  /// null bytes. At level Header the bytes are not hashed here: `verifyCode` does that for the levels that will run.
+  /// Gives `Model::code`; off for tools that only look (`quant-dump`, `--info`): `code` then has the levels and sizes,
+  /// but null bytes. At level Header the bytes are not hashed here: `verifyCode` does that for the levels that will
+  /// run.
   bool withCode = true;
 };
 
-/// Parses and verifies. Weights and code in `model` point into `bytes`, which must outlive it (or be kept alive by `owner`).
+/// Parses and verifies. Weights and code in `model` point into `bytes`, which must outlive it (or be kept alive by
+/// `owner`).
 bool readArtifact(const void *bytes, size_t size, const ReadOptions &options, Model &model, std::string &error,
                   std::shared_ptr<const void> owner = nullptr);
 
-/// SHA-256 of `copy` (the segment's bytes where they are about to be executed) against `segment.digest`. The copy is hashed,
-/// not the file, so that a file changed between check and use does not matter.
+/// SHA-256 of `copy` (the segment's bytes where they are about to be executed) against `segment.digest`. The copy is
+/// hashed, not the file, so that a file changed between check and use does not matter.
 bool verifyCode(const CodeSegment &segment, const void *copy, std::string &error);
 
 /// Reads a whole file by mapping it; `owner` keeps the mapping alive.
 bool mapFile(const std::string &path, std::shared_ptr<const void> &owner, const void *&bytes, size_t &size,
              std::string &error);
 
-/// Everything that can be checked on a model without its file: indices, expressions over all symbol values, buffers within
-/// arena, inputs and outputs; code entries within code; self-check. The writer and the reader both call it.
+/// Everything that can be checked on a model without its file: indices, expressions over all symbol values, buffers
+/// within arena, inputs and outputs; code entries within code; self-check. The writer and the reader both call it.
 bool verifyModel(const Model &model, std::string &error);
 
 } // namespace bitwright::artifact

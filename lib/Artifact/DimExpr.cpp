@@ -113,7 +113,8 @@ static bool combine(DimOp op, Interval a, Interval b, Interval &r) {
   }
   if ((op == DimOp::FloorDiv || op == DimOp::CeilDiv) && b.lo <= 0)
     return false;
-  // The other operations are monotone in each operand (given the sign of the other one), so the corners hold the extremes.
+  // The other operations are monotone in each operand (given the sign of the other one), so the corners hold the
+  // extremes.
   const int64_t as[2] = {a.lo, a.hi}, bs[2] = {b.lo, b.hi};
   bool first = true;
   for (int64_t x : as)

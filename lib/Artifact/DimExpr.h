@@ -77,12 +77,12 @@ public:
   /// Well formed: depth and length within limits, every symbol below `symbolCount`, exactly one result.
   bool isWellFormed(size_t symbolCount) const;
 
-  /// Value for the given symbol values. False on overflow, division by a value <= 0, or a malformed program; `result` is
-  /// then untouched.
+  /// Value for the given symbol values. False on overflow, division by a value <= 0, or a malformed program; `result`
+  /// is then untouched.
   bool evaluate(const int64_t *symbols, size_t symbolCount, int64_t &result) const;
 
-  /// Interval that holds every value over the ranges of the symbols (interval arithmetic: exact where each symbol occurs
-  /// once, an enclosure otherwise). False on overflow, a possible division by <= 0, or a malformed program.
+  /// Interval that holds every value over the ranges of the symbols (interval arithmetic: exact where each symbol
+  /// occurs once, an enclosure otherwise). False on overflow, a possible division by <= 0, or a malformed program.
   bool bounds(const std::vector<Symbol> &symbols, int64_t &lo, int64_t &hi) const;
 
   /// `8 * ceildiv(W + 2, 4)`; symbols by name, or `s3` where the list is too short.

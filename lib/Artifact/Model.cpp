@@ -117,8 +117,8 @@ static uint64_t splitmix64(uint64_t &state) {
   return z ^ (z >> 31);
 }
 
-/// Float to the 16 upper bits of its f32 pattern (bf16) or to f16. Probe values are multiples of 2^-12 that are cut, not
-/// rounded, to the narrower type; values outside the normal range of f16 become zero.
+/// Float to the 16 upper bits of its f32 pattern (bf16) or to f16. Probe values are multiples of 2^-12 that are cut,
+/// not rounded, to the narrower type; values outside the normal range of f16 become zero.
 static uint16_t toHalf(float value, bool brain) {
   uint32_t u;
   std::memcpy(&u, &value, 4);

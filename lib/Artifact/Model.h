@@ -41,7 +41,18 @@ constexpr uint64_t readSlack = 64;
 
 /// Element types; the numbers are part of the file format and of the C API (`bw_dtype`).
 enum class ElementType : uint8_t {
-  F32 = 0, F16 = 1, BF16 = 2, S8 = 3, U8 = 4, S16 = 5, S32 = 6, S64 = 7, Bool = 8, S4 = 9, U4 = 10, F64 = 11,
+  F32 = 0,
+  F16 = 1,
+  BF16 = 2,
+  S8 = 3,
+  U8 = 4,
+  S16 = 5,
+  S32 = 6,
+  S64 = 7,
+  Bool = 8,
+  S4 = 9,
+  U4 = 10,
+  F64 = 11,
 };
 constexpr unsigned elementTypeCount = 12;
 /// Bits of one element: 4 for S4/U4, which are packed little-endian, low nibble first.
@@ -101,8 +112,8 @@ struct Tensor {
   std::vector<DimExpr> dims;
   /// Logical dimension numbers in memory order, outermost first; empty: identity (row-major).
   std::vector<uint32_t> order;
-  /// Storage extent of logical dimension i is dims[i] rounded up to this multiple (channels padded to 16); empty: all 1.
-  /// Elements beyond the logical extent are unspecified.
+  /// Storage extent of logical dimension i is dims[i] rounded up to this multiple (channels padded to 16); empty:
+  /// all 1. Elements beyond the logical extent are unspecified.
   std::vector<int64_t> multiples;
   Scheme scheme;
 };
@@ -156,7 +167,8 @@ struct Kernel {
   std::vector<KernelVariant> variants;
 };
 
-/// The position-independent code of all kernels for one level. Entries are called at their offset and call nothing outside.
+/// The position-independent code of all kernels for one level. Entries are called at their offset and call nothing
+/// outside.
 struct CodeSegment {
   Isa isa = Isa::Avx2;
   Blob bytes;
@@ -197,26 +209,27 @@ struct Model {
   std::vector<Kernel> kernels;
   std::vector<CodeSegment> code; ///< at most one a level
   std::vector<Weight> weights;
-  uint64_t arenaBytes = 0; ///< without the slack, which the runtime adds
+  uint64_t arenaBytes = 0;          ///< without the slack, which the runtime adds
   std::vector<Property> provenance; ///< `tool`, `recipe`, `calibration-digest`, ...
-  std::string plan;    ///< JSON: allocation, remarks; not read by the runtime
-  std::string listing; ///< text of the `exec` IR that quant-opt reads; may be empty
+  std::string plan;                 ///< JSON: allocation, remarks; not read by the runtime
+  std::string listing;              ///< text of the `exec` IR that quant-opt reads; may be empty
   SelfCheck selfCheck;
 };
 
-/// Bytes that tensor `t` takes in memory (permutation does not matter, `multiples` do) as an expression / for given symbol
-/// values / at most over all symbol values. The last is what arena planning must use: it is what the loader checks.
-/// The latter two return false on overflow or a dimension < 1.
+/// Bytes that tensor `t` takes in memory (permutation does not matter, `multiples` do) as an expression / for given
+/// symbol values / at most over all symbol values. The last is what arena planning must use: it is what the loader
+/// checks. The latter two return false on overflow or a dimension < 1.
 bool tensorBytes(const Tensor &t, const int64_t *symbols, size_t symbolCount, uint64_t &bytes);
 bool tensorBytesBound(const Tensor &t, const std::vector<Symbol> &symbols, uint64_t &bytes);
 
 /// Copies elements from memory order (`order`, `multiples`) to dense row-major logical order. `dims` are the evaluated
-/// logical dimensions; `to` has the product of dims elements (bits rounded up to bytes; 4-bit types need identity layout).
+/// logical dimensions; `to` has the product of dims elements (bits rounded up to bytes; 4-bit types need identity
+/// layout).
 void toLogicalOrder(const Tensor &t, const int64_t *dims, const void *from, void *to);
 
 /// The probe: `count` elements for input number `input`. Integers cover their whole range (Bool: 0 or 1; S64: 0..63, as
-/// they are mostly indices), floats are uniform multiples of 2^-12 within the range of `scheme`, or [-1, 1) without one.
-/// Generator: splitmix64 from seed + 2^32 * input, one step an element, the high bits used.
+/// they are mostly indices), floats are uniform multiples of 2^-12 within the range of `scheme`, or [-1, 1) without
+/// one. Generator: splitmix64 from seed + 2^32 * input, one step an element, the high bits used.
 void fillProbe(const Tensor &t, uint64_t seed, unsigned input, size_t count, void *to);
 /// FNV-1a, 64 bit.
 uint64_t checksumBytes(const void *data, size_t size);

@@ -9,8 +9,8 @@
 
 namespace bitwright::artifact {
 
-/// Little-endian, at offset 0. The FlatBuffers header follows at offset 64. A FlatBuffer knows neither its own length nor
-/// can it hold a digest of itself: that is what the preamble is for.
+/// Little-endian, at offset 0. The FlatBuffers header follows at offset 64. A FlatBuffer knows neither its own length
+/// nor can it hold a digest of itself: that is what the preamble is for.
 struct Preamble {
   uint8_t magic[8]; ///< 89 'B' 'W' 'M' 0D 0A 1A 0A: shows a transfer that changed line ends or cut the eighth bit
   uint32_t version;

@@ -415,7 +415,9 @@ bool bitwright::artifact::mapFile(const std::string &path, std::shared_ptr<const
   struct stat info;
   if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size == 0) {
     error = "cannot read '" + path + "': " +
-            (S_ISDIR(info.st_mode) ? "it is a folder" : S_ISREG(info.st_mode) ? "it is empty" : "it is not a file");
+            (S_ISDIR(info.st_mode)   ? "it is a folder"
+             : S_ISREG(info.st_mode) ? "it is empty"
+                                     : "it is not a file");
     close(fd);
     return false;
   }

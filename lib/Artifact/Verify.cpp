@@ -24,9 +24,7 @@ class ModelVerifier {
 public:
   ModelVerifier(const Model &m, std::string &error) : m(m), error(error) {}
 
-  bool run() {
-    return checkSymbols() && checkTensors() && checkCode() && checkEntries() && checkSelfCheck();
-  }
+  bool run() { return checkSymbols() && checkTensors() && checkCode() && checkEntries() && checkSelfCheck(); }
 
 private:
   bool fail(std::string text) {
@@ -183,7 +181,8 @@ private:
                     number(list.size()));
       if (b.tensor >= 0 && size > bounds[list[size_t(b.place)]])
         return fail(where + ": tensor " + quoted(m.tensors[size_t(b.tensor)].name) + " of " + number(size) +
-                    " bytes is larger than the " + (isInput ? "input " : "output ") + number(b.place) + " that holds it");
+                    " bytes is larger than the " + (isInput ? "input " : "output ") + number(b.place) +
+                    " that holds it");
       return true;
     }
     }
@@ -250,8 +249,8 @@ private:
     for (size_t i = 0; i < m.symbols.size(); ++i)
       if (c.symbolValues[i] < m.symbols[i].lo || c.symbolValues[i] > m.symbols[i].hi ||
           c.symbolValues[i] % m.symbols[i].divisor != 0)
-        return fail("self-check value " + std::to_string(c.symbolValues[i]) + " of symbol " + quoted(m.symbols[i].name) +
-                    " is outside its range");
+        return fail("self-check value " + std::to_string(c.symbolValues[i]) + " of symbol " +
+                    quoted(m.symbols[i].name) + " is outside its range");
     for (const Checksum &s : c.checksums) {
       const EntryPoint *e = s.entry < m.entries.size() ? &m.entries[s.entry] : nullptr;
       const Launch *l = e && s.launch < e->launches.size() ? &e->launches[s.launch] : nullptr;
@@ -290,8 +289,8 @@ bool bitwright::artifact::matchAffine(const DimExpr &e, unsigned &symbol, int64_
     if (!e.evaluate(values, maxSymbols, v[i]))
       return false;
   }
-  // Only + and * occur, so the value is a polynomial in the symbol. W * W has v = 0 1 4; higher ones that look affine on
-  // three points are caught when the solution is evaluated.
+  // Only + and * occur, so the value is a polynomial in the symbol. W * W has v = 0 1 4; higher ones that look affine
+  // on three points are caught when the solution is evaluated.
   if (__builtin_sub_overflow(v[1], v[0], &scale) || scale < 1)
     return false;
   int64_t step;
@@ -301,4 +300,6 @@ bool bitwright::artifact::matchAffine(const DimExpr &e, unsigned &symbol, int64_
   return true;
 }
 
-bool bitwright::artifact::verifyModel(const Model &model, std::string &error) { return ModelVerifier(model, error).run(); }
+bool bitwright::artifact::verifyModel(const Model &model, std::string &error) {
+  return ModelVerifier(model, error).run();
+}

@@ -97,8 +97,8 @@ static std::vector<PendingSection> layOut(const Model &m, std::vector<uint64_t> 
   return sections;
 }
 
-/// The header with the sections' present offsets. All integers that depend on the header's length have a fixed width and no
-/// default, so that a second build has the same length.
+/// The header with the sections' present offsets. All integers that depend on the header's length have a fixed width
+/// and no default, so that a second build has the same length.
 static void buildHeader(FlatBufferBuilder &b, const Model &m, const std::vector<PendingSection> &sections,
                         const std::vector<uint64_t> &weightOffsets, const std::vector<uint64_t> &textOffsets) {
   b.ForceDefaults(true);
@@ -154,8 +154,8 @@ static void buildHeader(FlatBufferBuilder &b, const Model &m, const std::vector<
 
   std::vector<Offset<schema::Section>> sectionTable;
   for (const PendingSection &s : sections)
-    sectionTable.push_back(schema::CreateSection(b, s.kind, s.offset, s.size,
-                                                 b.CreateVector(s.digest.data(), s.digest.size())));
+    sectionTable.push_back(
+        schema::CreateSection(b, s.kind, s.offset, s.size, b.CreateVector(s.digest.data(), s.digest.size())));
 
   std::vector<Offset<schema::Weight>> weights;
   for (size_t i = 0; i < m.weights.size(); ++i)
@@ -175,8 +175,8 @@ static void buildHeader(FlatBufferBuilder &b, const Model &m, const std::vector<
     std::vector<Offset<schema::Checksum>> sums;
     for (const Checksum &c : m.selfCheck.checksums)
       sums.push_back(schema::CreateChecksum(b, c.entry, c.launch, c.buffer, c.value));
-    selfCheck = schema::CreateSelfCheck(b, m.selfCheck.seed, b.CreateVector(m.selfCheck.symbolValues),
-                                        b.CreateVector(sums));
+    selfCheck =
+        schema::CreateSelfCheck(b, m.selfCheck.seed, b.CreateVector(m.selfCheck.symbolValues), b.CreateVector(sums));
   }
 
   std::vector<Offset<schema::Expression>> expressionTable;
@@ -191,16 +191,15 @@ static void buildHeader(FlatBufferBuilder &b, const Model &m, const std::vector<
     expressionTable.push_back(schema::CreateExpression(b, b.CreateVector(ops), b.CreateVector(operands)));
   }
 
-  auto header = schema::CreateHeader(
-      b, formatVersion, b.CreateVector(symbols), b.CreateVector(expressionTable), b.CreateVector(tensors),
-      b.CreateVector(entries), b.CreateVector(kernels), b.CreateVector(sectionTable), b.CreateVector(weights),
-      m.arenaBytes, b.CreateVector(provenance), b.CreateVector(texts), selfCheck);
+  auto header = schema::CreateHeader(b, formatVersion, b.CreateVector(symbols), b.CreateVector(expressionTable),
+                                     b.CreateVector(tensors), b.CreateVector(entries), b.CreateVector(kernels),
+                                     b.CreateVector(sectionTable), b.CreateVector(weights), m.arenaBytes,
+                                     b.CreateVector(provenance), b.CreateVector(texts), selfCheck);
   schema::FinishHeaderBuffer(b, header);
 }
 
 /// Gives pieces of the file in order to `put(offset, data, size)`.
-template <typename Put>
-static bool emit(const Model &m, std::string &error, uint64_t &fileSize, Put put) {
+template <typename Put> static bool emit(const Model &m, std::string &error, uint64_t &fileSize, Put put) {
   if (!verifyModel(m, error))
     return false;
   std::vector<uint64_t> weightOffsets, textOffsets;

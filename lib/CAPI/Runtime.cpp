@@ -41,8 +41,8 @@ template <typename Body> static bw_status guarded(Body body) {
 static Status null(const char *what) { return failure(BW_INVALID_ARGUMENT, std::string(what) + " is null"); }
 
 static Status outOfRange(const char *what, size_t index, size_t count) {
-  return failure(BW_INVALID_ARGUMENT, std::string(what) + " " + std::to_string(index) + " of " + std::to_string(count) +
-                                          " asked for");
+  return failure(BW_INVALID_ARGUMENT,
+                 std::string(what) + " " + std::to_string(index) + " of " + std::to_string(count) + " asked for");
 }
 
 const char *bw_last_error(void) { return lastError.c_str(); }
@@ -194,8 +194,7 @@ const char *bw_host_isa(void) {
   return hostIsa(isa) ? isaName(isa) : "none";
 }
 
-static Status checkArguments(const bw_session *session, const bw_tensor *inputs, size_t inputCount,
-                             const bw_tensor *outputs, size_t outputCount) {
+static Status checkArguments(const bw_session *session, const bw_tensor *inputs, size_t inputCount) {
   if (!session)
     return null("session");
   for (size_t i = 0; inputs && i < inputCount; ++i)
@@ -208,7 +207,7 @@ static Status checkArguments(const bw_session *session, const bw_tensor *inputs,
 bw_status bw_output_shapes(bw_session *session, size_t entry, const bw_tensor *inputs, size_t input_count,
                            bw_tensor *outputs, size_t output_count) {
   return guarded([&]() -> Status {
-    Status s = checkArguments(session, inputs, input_count, outputs, output_count);
+    Status s = checkArguments(session, inputs, input_count);
     return s.ok() ? session->session->outputShapes(entry, inputs, input_count, outputs, output_count) : s;
   });
 }
@@ -221,7 +220,7 @@ bw_status bw_run(bw_session *session, size_t entry, const bw_tensor *inputs, siz
 bw_status bw_run_capture(bw_session *session, size_t entry, const bw_tensor *inputs, size_t input_count,
                          bw_tensor *outputs, size_t output_count, bw_capture_callback callback, void *user) {
   return guarded([&]() -> Status {
-    Status s = checkArguments(session, inputs, input_count, outputs, output_count);
+    Status s = checkArguments(session, inputs, input_count);
     return s.ok() ? session->session->run(entry, inputs, input_count, outputs, output_count, callback, user) : s;
   });
 }

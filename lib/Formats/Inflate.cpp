@@ -80,7 +80,7 @@ public:
     for (unsigned s = 0; s < symbolCount; ++s)
       if (lengths[s])
         symbols[next[lengths[s]]++] = uint16_t(s);
-    fillTable(lengths, symbolCount);
+    fillTable();
     return true;
   }
 
@@ -110,7 +110,7 @@ public:
 private:
   static constexpr unsigned tableBits = 9;
 
-  void fillTable(const uint8_t *lengths, unsigned symbolCount) {
+  void fillTable() {
     table.fill(0);
     unsigned code = 0, index = 0;
     for (unsigned l = 1; l <= tableBits; ++l, code <<= 1)
@@ -131,7 +131,8 @@ private:
 
 static const uint16_t lengthBase[29] = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
                                         31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
-static const uint8_t lengthBits[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
+static const uint8_t lengthBits[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
+                                       2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
 
 /// Distance code d >= 2 stands for (2 + (d & 1)) << (d / 2 - 1), plus 1, plus d / 2 - 1 extra bits.
 static uint32_t readDistance(BitReader &in, int code) {

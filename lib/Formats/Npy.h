@@ -21,7 +21,7 @@ namespace bitwright::formats {
 
 /// One array. Elements are dense, row-major (Fortran-ordered files are rearranged on reading), little-endian.
 struct NpyArray {
-  char kind = 'f';     ///< NumPy's letter: 'f' float, 'i' signed, 'u' unsigned, 'b' bool, 'V' raw bytes (bfloat16 comes so)
+  char kind = 'f'; ///< NumPy's letter: 'f' float, 'i' signed, 'u' unsigned, 'b' bool, 'V' raw bytes (bfloat16 comes so)
   unsigned itemSize = 4; ///< bytes of one element
   std::vector<int64_t> shape;
   std::vector<uint8_t> data;

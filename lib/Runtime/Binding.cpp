@@ -57,7 +57,8 @@ Status Session::matchNames(const std::vector<uint32_t> &wanted, const bw_tensor 
                                                 "'; it has " + nameList(m, wanted));
     }
     if (places[value] != missing)
-      return failure(BW_INVALID_ARGUMENT, std::string(what) + " '" + m.tensors[wanted[value]].name + "' is given twice");
+      return failure(BW_INVALID_ARGUMENT,
+                     std::string(what) + " '" + m.tensors[wanted[value]].name + "' is given twice");
     places[value] = uint32_t(g);
   }
   for (size_t i = 0; i < wanted.size(); ++i)
@@ -99,8 +100,9 @@ Status Session::bindShapes(const EntryPoint &entry, const bw_tensor *inputs) {
         return mismatch(t, given, d,
                         number(lo) + ".." + number(hi) + ", the range of '" + symbol.name + "' in this model");
       if ((value - offset) % scale != 0 || (value - offset) / scale % symbol.divisor != 0)
-        return mismatch(t, given, d, "a multiple of " + number(symbol.divisor * scale) +
-                                         (offset ? " plus " + number(offset) : std::string()) + " ('" + symbol.name + "')");
+        return mismatch(t, given, d,
+                        "a multiple of " + number(symbol.divisor * scale) +
+                            (offset ? " plus " + number(offset) : std::string()) + " ('" + symbol.name + "')");
       symbolValues[s] = (value - offset) / scale;
       symbolKnown[s] = true;
     }
@@ -173,7 +175,7 @@ Status Session::buildPlan(size_t entryIndex, ShapePlan &plan) {
   const size_t count = symbolValues.size();
   plan.entry = entryIndex;
   plan.symbols = symbolValues;
-  const Status broken = failure(BW_INTERNAL, "a size cannot be evaluated although the file verified");
+  Status broken = failure(BW_INTERNAL, "a size cannot be evaluated although the file verified");
   auto sizes = [&](const std::vector<uint32_t> &tensors, std::vector<uint64_t> &bytes) {
     for (uint32_t t : tensors) {
       bytes.emplace_back();

@@ -69,11 +69,11 @@ Status bitwright::runtime::chooseIsa(const char *wanted, Isa &isa) {
   }
   Isa asked;
   if (!parseIsa(wanted, asked))
-    return failure(BW_INVALID_ARGUMENT, std::string(source) + " is '" + wanted +
-                                            "': expected 'avx2', 'avx512vnni' or 'amx'");
+    return failure(BW_INVALID_ARGUMENT,
+                   std::string(source) + " is '" + wanted + "': expected 'avx2', 'avx512vnni' or 'amx'");
   if (asked > host)
-    return failure(BW_UNSUPPORTED, std::string(source) + " asks for '" + wanted + "', this host runs up to '" +
-                                       isaName(host) + "'");
+    return failure(BW_UNSUPPORTED,
+                   std::string(source) + " asks for '" + wanted + "', this host runs up to '" + isaName(host) + "'");
   isa = asked;
   return {};
 }

@@ -42,8 +42,8 @@ public:
 
   const artifact::Model &model() const { return content; }
 
-  /// Entry addresses of all kernels, each at its highest level up to `isa`. Code is copied, hashed and made executable at
-  /// the first use of its level. `functions` has one element a kernel.
+  /// Entry addresses of all kernels, each at its highest level up to `isa`. Code is copied, hashed and made executable
+  /// at the first use of its level. `functions` has one element a kernel.
   Status resolveKernels(artifact::Isa isa, std::vector<KernelFunction> &functions);
 
   /// Dimensions as text, made at the first request; they live as long as the model.

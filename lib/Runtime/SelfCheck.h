@@ -9,15 +9,16 @@
 
 namespace bitwright::runtime {
 
-/// Runs the probe of `session`'s model (seed and dimensions from `check`) on every entry point and gives one checksum for
-/// each stored integer tensor.
+/// Runs the probe of `session`'s model (seed and dimensions from `check`) on every entry point and gives one checksum
+/// for each stored integer tensor.
 Status probeChecksums(Session &session, const artifact::SelfCheck &check, std::vector<artifact::Checksum> &result);
 
 /// Compares with the checksums in the model. BW_CHECK_FAILED names the first that differs.
 Status runSelfCheck(Session &session, size_t &compared);
 
-/// For the compiler: fills `model.selfCheck` by running `model` in memory, on the AVX2 level so that the numbers do not come
-/// from the code that most hosts will then check. `symbolValues` empty: the lower bound of every symbol, rounded up to its divisor.
+/// For the compiler: fills `model.selfCheck` by running `model` in memory, on the AVX2 level so that the numbers do not
+/// come from the code that most hosts will then check. `symbolValues` empty: the lower bound of every symbol, rounded
+/// up to its divisor.
 Status addSelfCheck(artifact::Model &model, uint64_t seed, std::vector<int64_t> symbolValues = {});
 
 } // namespace bitwright::runtime

@@ -86,7 +86,8 @@ private:
 } // namespace
 
 static Status isRunning() {
-  return failure(BW_INVALID_ARGUMENT, "the session is running on another thread: give each thread a session of its own");
+  return failure(BW_INVALID_ARGUMENT,
+                 "the session is running on another thread: give each thread a session of its own");
 }
 
 void Session::describeOutputs(const EntryPoint &entry, const ShapePlan &plan, bw_tensor *outputs, bool withBytes) {
@@ -157,8 +158,7 @@ Status Session::run(size_t entryIndex, const bw_tensor *inputs, size_t inputCoun
                                               " given, it needs " + std::to_string(plan->outputBytes[i]));
   }
   for (const ShapePlan::Patch &p : plan->patches)
-    plan->buffers[p.buffer] =
-        p.isOutput ? outputs[outputPlaces[p.number]].data : inputs[inputPlaces[p.number]].data;
+    plan->buffers[p.buffer] = p.isOutput ? outputs[outputPlaces[p.number]].data : inputs[inputPlaces[p.number]].data;
   for (size_t i = 0; i < plan->steps.size(); ++i)
     counters[i].next.store(0, std::memory_order_relaxed);
   current = plan;
@@ -246,7 +246,7 @@ bool Session::captureLaunch(const ShapePlan &plan, size_t index) {
     }
     std::vector<uint8_t> copy(size_t((count * bitWidth(t.type) + 7) / 8));
     toLogicalOrder(t, dims.data(), plan.buffers[plan.steps[index].firstBuffer + b], copy.data());
-    bw_captured value = {t.name.c_str(),     l.name.c_str(), index,      b,           bw_dtype(t.type),
+    bw_captured value = {t.name.c_str(),       l.name.c_str(), index,       b,          bw_dtype(t.type),
                          int32_t(dims.size()), dims.data(),    copy.data(), copy.size()};
     if (capture(&value, captureUser) != 0)
       return true;

@@ -51,8 +51,7 @@ public:
   static Status create(std::shared_ptr<LoadedModel> model, const SessionOptions &options,
                        std::unique_ptr<Session> &result);
 
-  Status outputShapes(size_t entry, const bw_tensor *inputs, size_t inputCount, bw_tensor *outputs,
-                      size_t outputCount);
+  Status outputShapes(size_t entry, const bw_tensor *inputs, size_t inputCount, bw_tensor *outputs, size_t outputCount);
   Status run(size_t entry, const bw_tensor *inputs, size_t inputCount, bw_tensor *outputs, size_t outputCount,
              bw_capture_callback capture = nullptr, void *user = nullptr);
   /// Sizes in bytes of all inputs and outputs for given symbol values (one a symbol, within their ranges).
@@ -75,8 +74,8 @@ private:
   Status bindShapes(const artifact::EntryPoint &entry, const bw_tensor *inputs);
   Status findPlan(size_t entry, ShapePlan *&plan);
   Status buildPlan(size_t entry, ShapePlan &plan);
-  Status prepare(size_t entry, const bw_tensor *inputs, size_t inputCount, const bw_tensor *outputs,
-                 size_t outputCount, ShapePlan *&plan);
+  Status prepare(size_t entry, const bw_tensor *inputs, size_t inputCount, const bw_tensor *outputs, size_t outputCount,
+                 ShapePlan *&plan);
   void describeOutputs(const artifact::EntryPoint &entry, const ShapePlan &plan, bw_tensor *outputs, bool withBytes);
   void execute(unsigned thread);
   bool captureLaunch(const ShapePlan &plan, size_t index);

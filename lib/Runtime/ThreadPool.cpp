@@ -24,8 +24,8 @@ static void futexWakeAll(std::atomic<uint32_t> &word) {
   syscall(SYS_futex, reinterpret_cast<uint32_t *>(&word), FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }
 
-/// Waits until `word` is no longer `old`. The count of sleepers is raised before the word is looked at for the last time, and
-/// the changer looks at it after changing the word (both sequentially consistent): no wake-up is lost.
+/// Waits until `word` is no longer `old`. The count of sleepers is raised before the word is looked at for the last
+/// time, and the changer looks at it after changing the word (both sequentially consistent): no wake-up is lost.
 static void waitForChange(std::atomic<uint32_t> &word, uint32_t old, std::atomic<uint32_t> &sleepers, unsigned spins) {
   for (unsigned i = 0; i < spins; ++i) {
     if (word.load(std::memory_order_acquire) != old)
@@ -54,8 +54,8 @@ void Barrier::wait() {
   waitForChange(generation, now, sleepers, spins);
 }
 
-/// Spinning pays only when every thread has a processor of its own: a spinning thread must not keep the one that it waits for
-/// off the core. About 100 microseconds otherwise, longer than nearly every launch.
+/// Spinning pays only when every thread has a processor of its own: a spinning thread must not keep the one that it
+/// waits for off the core. About 100 microseconds otherwise, longer than nearly every launch.
 static unsigned spinCount(unsigned threads) {
   cpu_set_t set;
   unsigned processors = 1;

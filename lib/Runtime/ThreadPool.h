@@ -12,7 +12,8 @@
 
 namespace bitwright::runtime {
 
-/// A barrier that spins for a while and then sleeps in the kernel. All threads of a pool call `wait` the same number of times.
+/// A barrier that spins for a while and then sleeps in the kernel. All threads of a pool call `wait` the same number of
+/// times.
 class Barrier {
 public:
   Barrier(unsigned threads, unsigned spins) : threads(threads), spins(spins) {}
@@ -25,8 +26,9 @@ private:
   std::atomic<uint32_t> sleepers{0};
 };
 
-/// `threads - 1` workers that live as long as the pool; the caller of `run` is thread 0. Starting a run costs one wake-up of
-/// workers that sleep, nothing of workers that still spin. A pool of one thread has no workers and calls directly.
+/// `threads - 1` workers that live as long as the pool; the caller of `run` is thread 0. Starting a run costs one
+/// wake-up of workers that sleep, nothing of workers that still spin. A pool of one thread has no workers and calls
+/// directly.
 class ThreadPool {
 public:
   explicit ThreadPool(unsigned threads);
@@ -35,7 +37,8 @@ public:
   ThreadPool &operator=(const ThreadPool &) = delete;
 
   unsigned size() const { return count; }
-  /// Calls `body(context, t)` once on every thread t of 0..size()-1 and returns when all have returned. One run at a time.
+  /// Calls `body(context, t)` once on every thread t of 0..size()-1 and returns when all have returned. One run at a
+  /// time.
   void run(void (*body)(void *context, unsigned thread), void *context);
   /// For use inside `body`.
   Barrier &barrier() { return inner; }

@@ -72,7 +72,8 @@ static void look(bw_model *model) {
 
 /// Whether kernels of this file may run: its header, and with it the digests of all code, is the test model's.
 static bool isTrusted(const std::vector<uint8_t> &bytes) {
-  return bytes.size() == seed().size() && std::memcmp(bytes.data() + digestOffset, seed().data() + digestOffset, 32) == 0;
+  return bytes.size() == seed().size() &&
+         std::memcmp(bytes.data() + digestOffset, seed().data() + digestOffset, 32) == 0;
 }
 
 static void run(bw_model *model) {

@@ -22,14 +22,16 @@ static const char *const usage =
     "  --atol X --rtol Y        tolerances of floats (default 1e-5, 1e-4); integers must be equal\n"
     "  --device cpu             cuda[:N] is not in this release\n"
     "  --threads N              default 1\n"
-    "  --isa LEVEL              avx2, avx512vnni or amx; default: the environment's BITWRIGHT_ISA, else the host's best\n"
+    "  --isa LEVEL              avx2, avx512vnni or amx; default: the environment's BITWRIGHT_ISA, else the host's "
+    "best\n"
     "  --entry NAME             entry point; default: the first\n"
     "  --benchmark [--json F]   time repeated runs; without inputs, made-up ones are used\n"
     "  --runs N                 number of timed runs; default: as many as take a second, at least 10\n"
     "  --dim NAME=VALUE         dimension of made-up inputs; default: the smallest\n"
     "  --profile                time of each launch\n"
     "  --verify                 hash the whole file before anything else\n"
-    "  --self-check             hash the whole file, run the built-in probe on every level of this host, compare all integers\n"
+    "  --self-check             hash the whole file, run the built-in probe on every level of this host, compare all "
+    "integers\n"
     "  --info                   inputs, outputs, ranges, sizes, provenance\n"
     "  --version, --help\n"
     "exit status: 0 done, 1 the input or the request is wrong, 2 wrong usage, 3 internal error\n";
@@ -96,9 +98,9 @@ int bitwright::quantrun::parseOptions(int argc, char **argv, Options &o) {
       o.model = name;
       continue;
     }
-    static const char *const withValue[] = {"--inputs", "--input",   "--outputs", "--expected", "--atol", "--rtol",
-                                            "--device", "--threads", "--isa",     "--entry",    "--json", "--runs",
-                                            "--dim"};
+    static const char *const withValue[] = {"--inputs", "--input",  "--outputs", "--expected", "--atol",
+                                            "--rtol",   "--device", "--threads", "--isa",      "--entry",
+                                            "--json",   "--runs",   "--dim"};
     bool known = false;
     for (const char *w : withValue)
       known |= name == w;

@@ -16,9 +16,9 @@ enum ExitStatus { exitDone = 0, exitWrongInput = 1, exitWrongUsage = 2, exitInte
 
 struct Options {
   std::string model;
-  std::string inputs;                                         ///< .npz
+  std::string inputs;                                          ///< .npz
   std::vector<std::pair<std::string, std::string>> inputFiles; ///< name, .npy
-  std::vector<std::pair<std::string, int64_t>> dims;          ///< for inputs that are made up
+  std::vector<std::pair<std::string, int64_t>> dims;           ///< for inputs that are made up
   std::string outputs, expected, json, isa, entry;
   double atol = 1e-5, rtol = 1e-4;
   uint32_t threads = 1;

@@ -34,7 +34,8 @@ int complain(const std::string &text, int status = exitWrongInput) {
 int complain(bw_status status) {
   if (status != BW_INTERNAL)
     return complain(std::string(bw_last_error()));
-  return complain(std::string(bw_last_error()) + " (a defect of the runtime: please report it with the file)", exitInternal);
+  return complain(std::string(bw_last_error()) + " (a defect of the runtime: please report it with the file)",
+                  exitInternal);
 }
 
 struct DtypeName {
@@ -42,9 +43,8 @@ struct DtypeName {
   char kind;
   unsigned size;
 };
-const DtypeName dtypes[] = {{BW_F32, 'f', 4}, {BW_F16, 'f', 2}, {BW_BF16, 'V', 2}, {BW_S8, 'i', 1},
-                            {BW_U8, 'u', 1},  {BW_S16, 'i', 2}, {BW_S32, 'i', 4},  {BW_S64, 'i', 8},
-                            {BW_BOOL, 'b', 1}, {BW_F64, 'f', 8}};
+const DtypeName dtypes[] = {{BW_F32, 'f', 4}, {BW_F16, 'f', 2}, {BW_BF16, 'V', 2}, {BW_S8, 'i', 1},   {BW_U8, 'u', 1},
+                            {BW_S16, 'i', 2}, {BW_S32, 'i', 4}, {BW_S64, 'i', 8},  {BW_BOOL, 'b', 1}, {BW_F64, 'f', 8}};
 
 bool toDtype(const NpyArray &a, bw_dtype &dtype) {
   for (const DtypeName &d : dtypes)
@@ -89,8 +89,8 @@ private:
 
 int Runner::load() {
   uint32_t flags = options.selfCheck || options.verify ? BW_LOAD_VERIFY_ALL : 0;
-  const bool onlyLook = options.info && !options.selfCheck && !options.benchmark && options.inputs.empty() &&
-                        options.inputFiles.empty();
+  const bool onlyLook =
+      options.info && !options.selfCheck && !options.benchmark && options.inputs.empty() && options.inputFiles.empty();
   if (onlyLook)
     flags |= BW_LOAD_NO_CODE;
   if (bw_status s = bw_model_load_file(options.model.c_str(), flags, &model))
@@ -317,11 +317,12 @@ int Runner::benchmark(double firstMs) {
     return exitDone;
   const std::string temporary = options.json + ".tmp" + std::to_string(getpid());
   std::FILE *f = std::fopen(temporary.c_str(), "w");
-  bool ok = f && std::fprintf(f,
-                              "{\"median_ms\": %.6f, \"min_ms\": %.6f, \"p95_ms\": %.6f, \"runs\": %zu, \"threads\": %u, "
-                              "\"device\": \"cpu\", \"load_ms\": %.6f, \"first_ms\": %.6f, \"isa\": \"%s\"}\n",
-                              median, times[0], p95, n, bw_session_threads(session), loadMs, firstMs,
-                              bw_session_isa(session)) > 0;
+  bool ok =
+      f &&
+      std::fprintf(f,
+                   "{\"median_ms\": %.6f, \"min_ms\": %.6f, \"p95_ms\": %.6f, \"runs\": %zu, \"threads\": %u, "
+                   "\"device\": \"cpu\", \"load_ms\": %.6f, \"first_ms\": %.6f, \"isa\": \"%s\"}\n",
+                   median, times[0], p95, n, bw_session_threads(session), loadMs, firstMs, bw_session_isa(session)) > 0;
   ok = f && std::fclose(f) == 0 && ok && std::rename(temporary.c_str(), options.json.c_str()) == 0;
   if (ok)
     return exitDone;
@@ -382,7 +383,8 @@ int Runner::compare() {
     if (!have)
       return complain("'" + options.expected + "' has an array '" + want.name + "', but the model has no such output");
     if (have->array.shape != want.array.shape || have->array.typeText() != want.array.typeText())
-      return complain("output '" + want.name + "' is " + shapeText(have->array) + ", expected " + shapeText(want.array));
+      return complain("output '" + want.name + "' is " + shapeText(have->array) + ", expected " +
+                      shapeText(want.array));
     const bool isFloat = want.array.kind == 'f';
     size_t different = 0, worstAt = 0;
     double worst = 0;
@@ -392,7 +394,8 @@ int Runner::compare() {
       if (std::memcmp(have->array.data.data() + i * size, want.array.data.data() + i * size, size) == 0)
         continue;
       double a = elementOf(have->array, i), b = elementOf(want.array, i), distance = std::fabs(a - b);
-      if (isFloat && (a == b || distance <= options.atol + options.rtol * std::fabs(b) || (std::isnan(a) && std::isnan(b))))
+      if (isFloat &&
+          (a == b || distance <= options.atol + options.rtol * std::fabs(b) || (std::isnan(a) && std::isnan(b))))
         continue;
       ++different;
       if (different == 1 || !(distance <= worst)) {
@@ -423,7 +426,7 @@ int Runner::printProfile() {
     total += list[i].nanoseconds;
   }
   std::sort(list.begin(), list.end(),
-                   [](const bw_profile_entry &a, const bw_profile_entry &b) { return a.nanoseconds > b.nanoseconds; });
+            [](const bw_profile_entry &a, const bw_profile_entry &b) { return a.nanoseconds > b.nanoseconds; });
   std::printf("%10s %6s  %-40s %s\n", "us", "share", "launch", "kernel");
   for (const bw_profile_entry &p : list)
     std::printf("%10.2f %5.1f%%  %-40s %s%s%s\n", double(p.nanoseconds) / 1e3 / double(std::max<uint64_t>(p.calls, 1)),
@@ -496,7 +499,8 @@ int main(int argc, char **argv) {
   } catch (const std::bad_alloc &) {
     return complain("out of memory");
   } catch (const std::exception &e) {
-    return complain(std::string("internal error: ") + e.what() + "; please report it with the file and the command line",
+    return complain(std::string("internal error: ") + e.what() +
+                        "; please report it with the file and the command line",
                     exitInternal);
   }
 }

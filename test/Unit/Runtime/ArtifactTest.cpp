@@ -56,16 +56,16 @@ TEST(DimExpr, RefusesMalformedPrograms) {
   using S = DimExpr::Step;
   const int64_t values[] = {1};
   int64_t v;
-  for (const std::vector<S> &steps : std::vector<std::vector<S>>{
-           {},
-           {{DimOp::Add, 0}},
-           {{DimOp::Constant, 1}, {DimOp::Add, 0}},
-           {{DimOp::Constant, 1}, {DimOp::Constant, 1}},
-           {{DimOp::Symbol, 1}},
-           {{DimOp::Symbol, -1}},
-           {{DimOp::Constant, 1}, {DimOp::Constant, 1}, {DimOp(99), 0}},
-           std::vector<S>(DimExpr::maxDepth + 1, S{DimOp::Constant, 1}),
-           std::vector<S>(DimExpr::maxSteps + 1, S{DimOp::Constant, 1})}) {
+  for (const std::vector<S> &steps :
+       std::vector<std::vector<S>>{{},
+                                   {{DimOp::Add, 0}},
+                                   {{DimOp::Constant, 1}, {DimOp::Add, 0}},
+                                   {{DimOp::Constant, 1}, {DimOp::Constant, 1}},
+                                   {{DimOp::Symbol, 1}},
+                                   {{DimOp::Symbol, -1}},
+                                   {{DimOp::Constant, 1}, {DimOp::Constant, 1}, {DimOp(99), 0}},
+                                   std::vector<S>(DimExpr::maxDepth + 1, S{DimOp::Constant, 1}),
+                                   std::vector<S>(DimExpr::maxSteps + 1, S{DimOp::Constant, 1})}) {
     DimExpr e = DimExpr::fromSteps(steps);
     EXPECT_FALSE(e.isWellFormed(1));
     EXPECT_FALSE(e.evaluate(values, 1, v));
@@ -207,7 +207,8 @@ TEST(Model, ProbeIsFixed) {
   t.type = ElementType::F32;
   float f[2];
   fillProbe(t, 0, 0, 2, f);
-  // 0xe220a839 / 2^32 * 8192 - 4096, cut: 3140 -> 3140 / 4096; 0x6e789e6a: -561 / 4096 (7236.2 and 3535.1 before the offset).
+  // 0xe220a839 / 2^32 * 8192 - 4096, cut: 3140 -> 3140 / 4096; 0x6e789e6a: -561 / 4096 (7236.2 and 3535.1 before the
+  // offset).
   EXPECT_EQ(f[0], 3140.0f / 4096);
   EXPECT_EQ(f[1], -561.0f / 4096);
   t.type = ElementType::Bool;
@@ -394,7 +395,8 @@ TEST(Artifact, PreambleMessages) {
   auto has = [](const std::string &text, const char *part) { return text.find(part) != std::string::npos; };
   EXPECT_TRUE(has(preambleError([](uint8_t *p) { p[0] = 'P'; }), "signature"));
   std::string version = preambleError([](uint8_t *p) { p[8] = 77; });
-  EXPECT_TRUE(has(version, "version 77") && has(version, "reads version 1") && has(version, "compile the model again")) << version;
+  EXPECT_TRUE(has(version, "version 77") && has(version, "reads version 1") && has(version, "compile the model again"))
+      << version;
   EXPECT_TRUE(has(preambleError([](uint8_t *p) { p[12] = 1; }), "reserved field"));
   EXPECT_TRUE(has(preambleError([](uint8_t *p) { p[23] = 1; }), "header of"));
   EXPECT_TRUE(has(preambleError([](uint8_t *p) { p[40] ^= 1; }), "corrupt header"));
@@ -465,15 +467,28 @@ TEST(Verify, Messages) {
     return m.selfCheck;
   };
   const Case cases[] = {
-      {"65 symbols", [](Model &m) { for (int i = 0; i < 63; ++i) m.symbols.push_back({"s" + std::to_string(i), 1, 1, 1}); }},
+      {"65 symbols",
+       [](Model &m) {
+         for (int i = 0; i < 63; ++i)
+           m.symbols.push_back({"s" + std::to_string(i), 1, 1, 1});
+       }},
       {"symbol name 'N' is empty or used twice", [](Model &m) { m.symbols[1].name = "N"; }},
       {"symbol name '' is empty", [](Model &m) { m.symbols[0].name = ""; }},
       {"has range 0..4", [](Model &m) { m.symbols[0].lo = 0; }},
       {"has range 5..4", [](Model &m) { m.symbols[0].lo = 5; }},
       {"with divisor 0", [](Model &m) { m.symbols[1].divisor = 0; }},
-      {"no multiple of 4 within 5..7", [](Model &m) { m.symbols[1].lo = 5; m.symbols[1].hi = 7; }},
+      {"no multiple of 4 within 5..7",
+       [](Model &m) {
+         m.symbols[1].lo = 5;
+         m.symbols[1].hi = 7;
+       }},
       {"unknown element type", [](Model &m) { m.tensors[0].type = ElementType(200); }},
-      {"rank 17", [](Model &m) { m.tensors[4].order.clear(); m.tensors[4].multiples.clear(); m.tensors[4].dims.assign(17, 1); }},
+      {"rank 17",
+       [](Model &m) {
+         m.tensors[4].order.clear();
+         m.tensors[4].multiples.clear();
+         m.tensors[4].dims.assign(17, 1);
+       }},
       {"not a permutation of its 3 dimensions", [](Model &m) { m.tensors[4].order = {0, 1, 1}; }},
       {"not a permutation", [](Model &m) { m.tensors[4].order = {0, 1}; }},
       {"2 storage multiples for rank 3", [](Model &m) { m.tensors[4].multiples = {1, 1}; }},
@@ -486,7 +501,8 @@ TEST(Verify, Messages) {
       {"scheme has 0 zero points", [](Model &m) { m.tensors[1].scheme.zeroPoints = {}; }},
       {"two for one level", [](Model &m) { m.code[1].isa = Isa::Avx2; }},
       {"kernel 0 'shift' has no code", [](Model &m) { m.kernels[0].variants.clear(); }},
-      {"kernel 3 'level' has code for an unknown level, or two", [](Model &m) { m.kernels[3].variants[1].isa = Isa::Avx2; }},
+      {"kernel 3 'level' has code for an unknown level, or two",
+       [](Model &m) { m.kernels[3].variants[1].isa = Isa::Avx2; }},
       {"is outside the code of", [](Model &m) { m.kernels[0].variants[0].offset = 1 << 20; }},
       {"is outside the code of 0 bytes for amx", [](Model &m) { m.kernels[0].variants[0].isa = Isa::Amx; }},
       {"unknown flags 1", [](Model &m) { m.kernels[0].variants[0].flags = 1; }},
@@ -496,26 +512,33 @@ TEST(Verify, Messages) {
       {"input 0 refers to tensor 77 of 5", [](Model &m) { m.entries[0].inputs = {77}; }},
       {"output 1: name 'y' is empty or used twice", [](Model &m) { m.tensors[2].name = "y"; }},
       {"is not dense row-major", [](Model &m) { m.entries[0].outputs.push_back(4); }},
-      {"symbol 'W' does not follow from the shape", [](Model &m) { m.tensors[0].dims[2] = floorDiv(DimExpr::symbol(1), 2) * 2; }},
+      {"symbol 'W' does not follow from the shape",
+       [](Model &m) { m.tensors[0].dims[2] = floorDiv(DimExpr::symbol(1), 2) * 2; }},
       {"refers to kernel 9 of 4", [](Model &m) { m.entries[0].launches[0].kernel = 9; }},
       {"has 257 buffers", [](Model &m) { m.entries[0].launches[0].buffers.resize(257); }},
       {"has 3 buffers and 257 dimensions", [](Model &m) { m.entries[0].launches[0].dims.resize(257); }},
-      {"launch 0 'shift', buffer 0 refers to tensor 5 of 5", [](Model &m) { m.entries[0].launches[0].buffers[0].tensor = 5; }},
+      {"launch 0 'shift', buffer 0 refers to tensor 5 of 5",
+       [](Model &m) { m.entries[0].launches[0].buffers[0].tensor = 5; }},
       {"refers to tensor -2", [](Model &m) { m.entries[0].launches[0].buffers[0].tensor = -2; }},
       {"arena offset 32 is not a multiple of 64", [](Model &m) { m.entries[0].launches[0].buffers[2].place = 32; }},
-      {"bytes 128 + 2560 do not fit the arena of 2624 bytes", [](Model &m) { m.entries[0].launches[0].buffers[2].place = 128; }},
+      {"bytes 128 + 2560 do not fit the arena of 2624 bytes",
+       [](Model &m) { m.entries[0].launches[0].buffers[2].place = 128; }},
       {"do not fit the arena", [](Model &m) { m.entries[0].launches[0].buffers[2].place = UINT64_MAX - 63; }},
-      {"do not fit the arena", [](Model &m) { m.entries[0].launches[0].buffers[2] = {BufferKind::Arena, 0, -1, 1 << 20}; }},
+      {"do not fit the arena",
+       [](Model &m) { m.entries[0].launches[0].buffers[2] = {BufferKind::Arena, 0, -1, 1 << 20}; }},
       {"refers to weight 2 of 2", [](Model &m) { m.entries[0].launches[0].buffers[1].place = 2; }},
       {"refers to input 1 of 1", [](Model &m) { m.entries[0].launches[0].buffers[0].place = 1; }},
       {"refers to output 3 of 3", [](Model &m) { m.entries[0].launches[3].buffers[0].place = 3; }},
-      {"tensor 'y' of 1920 bytes is larger than the output 2", [](Model &m) { m.entries[0].launches[3].buffers[0].tensor = 1; }},
+      {"tensor 'y' of 1920 bytes is larger than the output 2",
+       [](Model &m) { m.entries[0].launches[3].buffers[0].tensor = 1; }},
       {"has an unknown kind", [](Model &m) { m.entries[0].launches[0].buffers[0].kind = BufferKind(9); }},
       {"stores buffer 3 of 3", [](Model &m) { m.entries[0].launches[0].stores = {3}; }},
       {"which is a weight or an input", [](Model &m) { m.entries[0].launches[0].stores = {1}; }},
       {"which is a weight or an input", [](Model &m) { m.entries[0].launches[0].stores = {0}; }},
-      {"dimension 0: N * 9223372036854775807 overflows", [](Model &m) { m.entries[0].launches[0].dims[0] = DimExpr::symbol(0) * INT64_MAX; }},
-      {"divides by less than 1", [](Model &m) { m.entries[0].launches[0].dims[0] = floorDiv(8, DimExpr::symbol(0) - 1); }},
+      {"dimension 0: N * 9223372036854775807 overflows",
+       [](Model &m) { m.entries[0].launches[0].dims[0] = DimExpr::symbol(0) * INT64_MAX; }},
+      {"divides by less than 1",
+       [](Model &m) { m.entries[0].launches[0].dims[0] = floorDiv(8, DimExpr::symbol(0) - 1); }},
       {"tiles: N - 2 is within -1..2", [](Model &m) { m.entries[0].launches[0].tiles = DimExpr::symbol(0) - 2; }},
       {"scratch bytes: ", [](Model &m) { m.entries[0].launches[0].scratchBytes = int64_t(1) << 40; }},
       {"self-check has 1 symbol values for 2 symbols", [&](Model &m) { check(m).symbolValues = {1}; }},

@@ -48,7 +48,9 @@ void total(void **buffers, const int64_t *dims, int64_t begin, int64_t end, void
 }
 
 /// Which code runs: 2 or 512.
-void level_avx2(void **buffers, const int64_t *dims, int64_t begin, int64_t end, void *scratch) { *(i32 *)buffers[0] = 2; }
+void level_avx2(void **buffers, const int64_t *dims, int64_t begin, int64_t end, void *scratch) {
+  *(i32 *)buffers[0] = 2;
+}
 void level_avx512(void **buffers, const int64_t *dims, int64_t begin, int64_t end, void *scratch) {
   *(i32 *)buffers[0] = 512;
 }

@@ -3,8 +3,8 @@
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
 //===----------------------------------------------------------------------===//
-#include "TestModel.h"
 #include "lib/Formats/Npy.h"
+#include "TestModel.h"
 
 #include <cstring>
 #include <functional>
@@ -23,7 +23,8 @@ static NpyArray array(char kind, unsigned size, std::vector<int64_t> shape, std:
 }
 
 static std::vector<uint8_t> npy(const std::string &header, const std::vector<uint8_t> &data) {
-  std::vector<uint8_t> bytes = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, uint8_t(header.size()), uint8_t(header.size() >> 8)};
+  std::vector<uint8_t> bytes = {
+      0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, uint8_t(header.size()), uint8_t(header.size() >> 8)};
   bytes.insert(bytes.end(), header.begin(), header.end());
   bytes.insert(bytes.end(), data.begin(), data.end());
   return bytes;
@@ -68,12 +69,15 @@ TEST(Npy, Messages) {
   refused({0x93, 'N', 'U', 'M', 'P', 'Y', 2, 0, 200, 0}, "truncated .npy header");
   refused(npy("{'descr': '<f4', 'shape': (1,)}", {0, 0, 0, 0}), "malformed .npy header");
   refused(npy("{'descr': '<f4', 'fortran_order': False, 'shape': 3}", {}), "malformed .npy header");
-  refused(npy("{'descr': '>f4', 'fortran_order': False, 'shape': (1,)}", {0, 0, 0, 0}), "element type '>f4' is not supported");
+  refused(npy("{'descr': '>f4', 'fortran_order': False, 'shape': (1,)}", {0, 0, 0, 0}),
+          "element type '>f4' is not supported");
   refused(npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", {}), "element type '|O' is not supported");
   refused(npy("{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}", {}), "element type '<c8' is not supported");
-  refused(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", {0, 0, 0, 0}), "announces 8 bytes of elements, found 4");
+  refused(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", {0, 0, 0, 0}),
+          "announces 8 bytes of elements, found 4");
   refused(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904,)}", {}), "overflows");
-  refused(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}", {}), "malformed .npy header");
+  refused(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}", {}),
+          "malformed .npy header");
   NpyArray a;
   std::string error;
   EXPECT_FALSE(readNpy(temporaryPath("none.npy"), a, error));
@@ -83,7 +87,8 @@ TEST(Npy, Messages) {
 }
 
 TEST(Npz, RoundTrip) {
-  std::vector<NamedArray> arrays = {{"x", array('f', 4, {2}, {0, 0, 128, 63, 0, 0, 0, 64})}, {"a/b", array('i', 8, {0}, {})}};
+  std::vector<NamedArray> arrays = {{"x", array('f', 4, {2}, {0, 0, 128, 63, 0, 0, 0, 64})},
+                                    {"a/b", array('i', 8, {0}, {})}};
   std::string path = temporaryPath("r.npz"), error;
   ASSERT_TRUE(writeNpz(path, arrays, error)) << error;
   std::vector<NamedArray> r;
@@ -121,8 +126,16 @@ TEST(Npz, DamageIsNamed) {
   EXPECT_NE(damaged([&](auto &b) { b[directory] = 'X'; }).find("malformed zip directory"), std::string::npos);
   EXPECT_NE(damaged([&](auto &b) { b[directory + 10] = 12; }).find("compression method 12"), std::string::npos);
   EXPECT_NE(damaged([&](auto &b) { b[directory + 8] |= 1; }).find("encrypted"), std::string::npos);
-  EXPECT_NE(damaged([&](auto &b) { b[directory + 23] = 0x7f; b[directory + 27] = 0x7f; }).find("outside the file"), std::string::npos);
-  EXPECT_NE(damaged([&](auto &b) { b[directory + 10] = 8; b[directory + 27] = 0x7f; }).find("announces"), std::string::npos);
+  EXPECT_NE(damaged([&](auto &b) {
+              b[directory + 23] = 0x7f;
+              b[directory + 27] = 0x7f;
+            }).find("outside the file"),
+            std::string::npos);
+  EXPECT_NE(damaged([&](auto &b) {
+              b[directory + 10] = 8;
+              b[directory + 27] = 0x7f;
+            }).find("announces"),
+            std::string::npos);
   EXPECT_NE(damaged([&](auto &b) { b[directory + 10] = 8; }).find("compressed data are corrupt"), std::string::npos);
   // No single changed byte may crash; most are refused.
   for (size_t i = 0; i < good.size(); ++i)
@@ -142,7 +155,7 @@ TEST(Inflate, KnownStreams) {
   auto inflated = [](const std::vector<uint8_t> &packed, size_t size) {
     std::vector<uint8_t> plain(size);
     return inflate(packed.data(), packed.size(), plain.data(), size) ? std::string(plain.begin(), plain.end())
-                                                                    : std::string("<refused>");
+                                                                     : std::string("<refused>");
   };
   // Made with zlib: raw streams of "hello hello hello hello" with fixed codes, and "abc" stored.
   const std::vector<uint8_t> fixed = {0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0x57, 0xc8, 0x40, 0x27, 0x01};
@@ -151,11 +164,10 @@ TEST(Inflate, KnownStreams) {
   EXPECT_EQ(inflated(fixed, 24), "<refused>");
   // With a code table of its own: "abracadabra" six times, the alphabet twice, a pangram.
   const std::vector<uint8_t> dynamic = {
-      0x9d, 0xc9, 0xb7, 0x11, 0x80, 0x40, 0x0c, 0x00, 0xc1, 0x56, 0xd4, 0x9a, 0x78, 0x6f, 0xf5, 0xde, 0x55, 0x0f,
-      0x14, 0x40, 0x42, 0x74, 0x37, 0xb3, 0x78, 0x15, 0x64, 0xc8, 0xf1, 0x09, 0xfe, 0x5d, 0xc6, 0x85, 0x54, 0xda,
-      0x58, 0xe7, 0x43, 0xa4, 0x94, 0x4b, 0x6d, 0x7d, 0xcc, 0xb5, 0xcf, 0xb7, 0x34, 0x2d, 0x20, 0x77, 0xc3, 0x1c,
-      0x5c, 0x85, 0x66, 0x04, 0x49, 0x0b, 0x6c, 0x0f, 0xa9, 0x02, 0x0d, 0x51, 0xe0, 0x65, 0x8f, 0x67, 0x03, 0x27,
-      0x75, 0x03};
+      0x9d, 0xc9, 0xb7, 0x11, 0x80, 0x40, 0x0c, 0x00, 0xc1, 0x56, 0xd4, 0x9a, 0x78, 0x6f, 0xf5, 0xde, 0x55, 0x0f, 0x14,
+      0x40, 0x42, 0x74, 0x37, 0xb3, 0x78, 0x15, 0x64, 0xc8, 0xf1, 0x09, 0xfe, 0x5d, 0xc6, 0x85, 0x54, 0xda, 0x58, 0xe7,
+      0x43, 0xa4, 0x94, 0x4b, 0x6d, 0x7d, 0xcc, 0xb5, 0xcf, 0xb7, 0x34, 0x2d, 0x20, 0x77, 0xc3, 0x1c, 0x5c, 0x85, 0x66,
+      0x04, 0x49, 0x0b, 0x6c, 0x0f, 0xa9, 0x02, 0x0d, 0x51, 0xe0, 0x65, 0x8f, 0x67, 0x03, 0x27, 0x75, 0x03};
   std::string text;
   for (int i = 0; i < 6; ++i)
     text += "abracadabra";
@@ -166,7 +178,7 @@ TEST(Inflate, KnownStreams) {
   EXPECT_EQ(inflated(stored, 3), "abc");
   for (size_t cut = 0; cut < fixed.size() - 1; ++cut)
     EXPECT_EQ(inflated({fixed.begin(), fixed.begin() + long(cut)}, 23), "<refused>") << cut;
-  EXPECT_EQ(inflated({0x07}, 3), "<refused>");                                     // block type 3
+  EXPECT_EQ(inflated({0x07}, 3), "<refused>");                                        // block type 3
   EXPECT_EQ(inflated({0x01, 0x03, 0x00, 0xfb, 0xff, 'a', 'b', 'c'}, 3), "<refused>"); // length and complement disagree
 }
 

@@ -145,8 +145,9 @@ TEST_F(QuantRun, BenchmarkJson) {
 TEST_F(QuantRun, InfoProfileSelfCheck) {
   Outcome o = quantRun(model + " --info");
   EXPECT_EQ(o.status, 0);
-  for (const char *part : {"input x: s32 [N, 3, W]", "output y: s32 [N, 3, W], real = 0.5 * (code - 3)",
-                           "dimension W: 4..40, a multiple of 4", "arena: 2624 bytes", "launches: 3 of 4", "recipe: none"})
+  for (const char *part :
+       {"input x: s32 [N, 3, W]", "output y: s32 [N, 3, W], real = 0.5 * (code - 3)",
+        "dimension W: 4..40, a multiple of 4", "arena: 2624 bytes", "launches: 3 of 4", "recipe: none"})
     EXPECT_NE(o.out.find(part), std::string::npos) << part << " in " << o.out;
   o = quantRun(model + " --profile --inputs " + input);
   EXPECT_EQ(o.status, 0) << o.err;

@@ -3,8 +3,8 @@
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
 //===----------------------------------------------------------------------===//
-#include "TestModel.h"
 #include "bitwright-c/runtime.h"
+#include "TestModel.h"
 #include "lib/Runtime/SelfCheck.h"
 #include "lib/Runtime/ThreadPool.h"
 
@@ -193,12 +193,14 @@ TEST_F(Runtime, LevelMessages) {
 
 TEST_F(Runtime, ShapeMessages) {
   std::vector<int32_t> x(2000);
-  std::vector<bw_tensor> out = {tensor("y", BW_S32, {}, x.data() + 1000, 4000), tensor("total", BW_S64, {}, x.data() + 900, 8),
+  std::vector<bw_tensor> out = {tensor("y", BW_S32, {}, x.data() + 1000, 4000),
+                                tensor("total", BW_S64, {}, x.data() + 900, 8),
                                 tensor("level", BW_S32, {}, x.data() + 910, 4)};
   auto in = [&](std::vector<int64_t> dims, bw_dtype dtype = BW_S32, const char *name = "x", size_t bytes = 48) {
     return std::vector<bw_tensor>{tensor(name, dtype, std::move(dims), x.data(), bytes)};
   };
-  expectRefusal(in({5, 3, 4}), out, {"input 'x': dimension 0 is 5, expected 1..4, the range of 'N'", "[5, 3, 4]", "[N, 3, W]"});
+  expectRefusal(in({5, 3, 4}), out,
+                {"input 'x': dimension 0 is 5, expected 1..4, the range of 'N'", "[5, 3, 4]", "[N, 3, W]"});
   expectRefusal(in({0, 3, 4}), out, {"dimension 0 is 0, expected 1..4"});
   expectRefusal(in({-1, 3, 4}), out, {"dimension 0 is -1, expected 1..4"});
   expectRefusal(in({1, 3, 44}), out, {"dimension 2 is 44, expected 4..40, the range of 'W'"});
@@ -258,7 +260,8 @@ TEST_F(Runtime, SharedAndAffineDimensions) {
   m.entries[0].inputs = {5, 0}; // W follows from 2 * W + 1 first
   open(m);
   std::vector<int32_t> x(2000);
-  std::vector<bw_tensor> out = {tensor("y", BW_S32, {}, x.data() + 1000, 4000), tensor("total", BW_S64, {}, x.data() + 900, 8),
+  std::vector<bw_tensor> out = {tensor("y", BW_S32, {}, x.data() + 1000, 4000),
+                                tensor("total", BW_S64, {}, x.data() + 900, 8),
                                 tensor("level", BW_S32, {}, x.data() + 910, 4)};
   auto in = [&](std::vector<int64_t> a, std::vector<int64_t> b, size_t bytes) {
     return std::vector<bw_tensor>{tensor("other", BW_U8, std::move(a), x.data(), bytes),
@@ -266,9 +269,11 @@ TEST_F(Runtime, SharedAndAffineDimensions) {
   };
   std::vector<bw_tensor> good = in({17, 1, 8}, {1, 3, 8}, 17 * 8);
   EXPECT_EQ(bw_run(session, 0, good.data(), 2, out.data(), 3), BW_OK) << bw_last_error();
-  expectRefusal(in({16, 1, 8}, {1, 3, 8}, 1), out, {"input 'other': dimension 0 is 16, expected a multiple of 8 plus 1 ('W')"});
+  expectRefusal(in({16, 1, 8}, {1, 3, 8}, 1), out,
+                {"input 'other': dimension 0 is 16, expected a multiple of 8 plus 1 ('W')"});
   expectRefusal(in({7, 1, 8}, {1, 3, 8}, 1), out, {"dimension 0 is 7, expected 9..81, the range of 'W'"});
-  expectRefusal(in({17, 1, 8}, {1, 3, 12}, 17 * 8), out, {"input 'x': dimension 2 is 12, expected W = 8, with N = 1, W = 8"});
+  expectRefusal(in({17, 1, 8}, {1, 3, 12}, 17 * 8), out,
+                {"input 'x': dimension 2 is 12, expected W = 8, with N = 1, W = 8"});
   expectRefusal(in({17, 1, 9}, {1, 3, 8}, 17 * 9), out, {"input 'other': dimension 2 is 9, expected N * W = 8"});
 }
 
@@ -400,7 +405,8 @@ TEST_F(Runtime, CaptureGivesLogicalOrder) {
     Seen seen;
     std::vector<int32_t> x = makeX(2, 8);
     Results r;
-    ASSERT_EQ(run(x, 2, 8, r,
+    ASSERT_EQ(run(
+                  x, 2, 8, r,
                   [](const bw_captured *v, void *user) {
                     Seen &s = *static_cast<Seen *>(user);
                     s.names.push_back(std::string(v->launch) + ":" + v->name);
@@ -423,7 +429,10 @@ TEST_F(Runtime, CaptureGivesLogicalOrder) {
     // A callback that returns 1 ends the run.
     int calls = 0;
     r.level = -1;
-    ASSERT_EQ(run(x, 2, 8, r, [](const bw_captured *, void *user) { return int(++*static_cast<int *>(user) == 2); }, &calls), BW_OK);
+    ASSERT_EQ(
+        run(
+            x, 2, 8, r, [](const bw_captured *, void *user) { return int(++*static_cast<int *>(user) == 2); }, &calls),
+        BW_OK);
     EXPECT_EQ(calls, 2);
     EXPECT_EQ(r.level, -1);
   }
@@ -466,7 +475,8 @@ TEST_F(Runtime, SelfCheck) {
   m.selfCheck.checksums[1].value ^= 1;
   open(m);
   EXPECT_EQ(bw_self_check(session, &compared), BW_CHECK_FAILED);
-  EXPECT_NE(std::string(bw_last_error()).find("tensor 'y' of launch 1 'reverse'"), std::string::npos) << bw_last_error();
+  EXPECT_NE(std::string(bw_last_error()).find("tensor 'y' of launch 1 'reverse'"), std::string::npos)
+      << bw_last_error();
 }
 
 static int reenter(const bw_captured *, void *user) {
@@ -542,4 +552,14 @@ TEST(ThreadPool, EveryThreadOnceEveryTime) {
     for (unsigned t = 0; t < threads; ++t)
       EXPECT_EQ(context.calls[t], rounds);
   }
+}
+
+extern "C" int loadFromC(const void *bytes, size_t size, int *inputs);
+
+TEST(CHeader, WorksFromC) {
+  std::vector<uint8_t> bytes = makeBytes();
+  int inputs = 0;
+  EXPECT_EQ(loadFromC(bytes.data(), bytes.size(), &inputs), 0);
+  EXPECT_EQ(inputs, 1);
+  EXPECT_EQ(loadFromC(bytes.data(), 10, &inputs), int(BW_INVALID_FILE));
 }

@@ -14,8 +14,8 @@ using namespace bitwright::artifact;
 
 // The blobs of Kernels.c, put into this object file by the assembler.
 #define BLOB(name)                                                                                                     \
-  __asm__(".section .rodata\n.global blob_" #name "\nblob_" #name ":\n.incbin \"" BLOB_DIR "/" #name ".bin\"\n"         \
-          ".global blob_" #name "_end\nblob_" #name "_end:\n.byte 0\n.previous\n");                                     \
+  __asm__(".section .rodata\n.global blob_" #name "\nblob_" #name ":\n.incbin \"" BLOB_DIR "/" #name ".bin\"\n"        \
+          ".global blob_" #name "_end\nblob_" #name "_end:\n.byte 0\n.previous\n");                                    \
   extern "C" const uint8_t blob_##name[], blob_##name##_end[];
 BLOB(shift)
 BLOB(reverse)
@@ -82,13 +82,15 @@ Model test::makeModel() {
                 {{Isa::Avx2, append(avx2, blob_level_avx2, blob_level_avx2_end), 0},
                  {Isa::Avx512Vnni, append(avx512, blob_level_avx512, blob_level_avx512_end), 0}}}};
   m.code = {{Isa::Avx2, Blob::own(std::move(avx2)), {}}, {Isa::Avx512Vnni, Blob::own(std::move(avx512)), {}}};
-  m.weights = {{"bias", "s32 [3]", int32Blob({10, 20, 30})}, {"unused", "u8 [100]", Blob::own(std::vector<uint8_t>(100, 7))}};
+  m.weights = {{"bias", "s32 [3]", int32Blob({10, 20, 30})},
+               {"unused", "u8 [100]", Blob::own(std::vector<uint8_t>(100, 7))}};
   m.arenaBytes = 64 + 4 * 40 * 4 * 4; // mid at 64: N * W * 4 channels of 4 bytes
 
   EntryPoint e;
   e.inputs = {0};
   e.outputs = {1, 2, 3};
-  BufferRef input = {BufferKind::Input, 0, 0, 0}, mid = {BufferKind::Arena, 64, 4, 0}, y = {BufferKind::Output, 0, 1, 0};
+  BufferRef input = {BufferKind::Input, 0, 0, 0}, mid = {BufferKind::Arena, 64, 4, 0},
+            y = {BufferKind::Output, 0, 1, 0};
   e.launches = {launch("shift", 0, {input, {BufferKind::Weight, 0, -1, 0}, mid}, {2}, {w}, n * w),
                 launch("reverse", 1, {mid, y}, {1}, {w}, n),
                 launch("total", 2, {y, {BufferKind::Output, 1, 2, 0}}, {1}, {n * 3 * w}, 1),

@@ -13,9 +13,9 @@
 namespace bitwright::test {
 
 /// Symbols N 1..4 and W 4..40 in steps of 4. Input x: s32 [N, 3, W]. Outputs y: s32 [N, 3, W] with
-/// y[n, c, w] = 2 * x[n, c, W - 1 - w] + 10 * (c + 1), total: s64 [1] = sum of y, level: s32 [1] = 2 or 512 by the code that
-/// ran. Launches: shift (stores `mid`, logical [N, 3, W], in memory N W C with C padded to 4), reverse (uses scratch), total,
-/// level. A self-check is not included.
+/// y[n, c, w] = 2 * x[n, c, W - 1 - w] + 10 * (c + 1), total: s64 [1] = sum of y, level: s32 [1] = 2 or 512 by the code
+/// that ran. Launches: shift (stores `mid`, logical [N, 3, W], in memory N W C with C padded to 4), reverse (uses
+/// scratch), total, level. A self-check is not included.
 artifact::Model makeModel();
 
 /// The same as bytes.
