@@ -3,8 +3,8 @@
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
 // INTEGER F2: one definition of each float function for interpreter and code generator, written over a builder
-// (Builder.h). No libm, no tables, every fma written. Bounds are against the exact value, in units of the last place of the
-// float32 result (ulp) unless said otherwise; "checked" means over a 2^-12 grid and 10^7 random inputs by
+// (Builder.h). No libm, no tables, every fma written. Bounds are against the exact value, in units of the last place of
+// the float32 result (ulp) unless said otherwise; "checked" means over a 2^-12 grid and 10^7 random inputs by
 // test/Unit/Numerics. NaN in gives NaN out everywhere. Coefficients: FitPolynomials.py.
 //===----------------------------------------------------------------------===//
 #ifndef BITWRIGHT_LIB_NUMERICS_FLOATFUNCTIONS_H
@@ -25,35 +25,28 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kLn2High = 0x1.62e430p-1f, kLn2Low = -0x1.05c610p-29f;
 
 /// Horner's rule with one fma a step; coefficients lowest power first.
-template <class B, int N>
-typename B::F polynomial(B &b, typename B::F x, const float (&c)[N]) {
+template <class B, int N> typename B::F polynomial(B &b, typename B::F x, const float (&c)[N]) {
   typename B::F y = b.constant(c[N - 1]);
   for (int i = N - 2; i >= 0; --i)
     y = b.fma(y, x, b.constant(c[i]));
   return y;
 }
 
-template <class B>
-typename B::F nan(B &b) {
-  return b.bitcastToFloat(b.constant(int32_t(0x7fc00000)));
-}
+template <class B> typename B::F nan(B &b) { return b.bitcastToFloat(b.constant(int32_t(0x7fc00000))); }
 
 /// 2^n for -126 <= n <= 127.
-template <class B>
-typename B::F powerOfTwo(B &b, typename B::I n) {
+template <class B> typename B::F powerOfTwo(B &b, typename B::I n) {
   return b.bitcastToFloat(b.shl(b.addi(n, b.constant(int32_t(127))), 23));
 }
 
 /// p * 2^n in two steps, so that n may reach 128 (overflow to infinity) and -151 (subnormal, rounded once).
-template <class B>
-typename B::F scaleByPowerOfTwo(B &b, typename B::F p, typename B::I n) {
+template <class B> typename B::F scaleByPowerOfTwo(B &b, typename B::F p, typename B::I n) {
   typename B::I half = b.ashr(n, 1);
   return b.mul(b.mul(p, powerOfTwo(b, half)), powerOfTwo(b, b.subi(n, half)));
 }
 
 /// x = n ln2 + r, |r| <= ln2/2; returns e^r - 1 and n.
-template <class B>
-typename B::F expReduced(B &b, typename B::F x, typename B::I &n) {
+template <class B> typename B::F expReduced(B &b, typename B::F x, typename B::I &n) {
   using F = typename B::F;
   F t = b.fma(x, b.constant(0x1.715476p+0f), b.constant(kRoundingMagic));
   F nf = b.sub(t, b.constant(kRoundingMagic));
@@ -70,8 +63,7 @@ typename B::F expReduced(B &b, typename B::F x, typename B::I &n) {
 //===----------------------------------------------------------------------===//
 
 /// e^x within 1.1 ulp (subnormal results within 0.51 of the smallest step). exp(-inf) = 0, above 88.72 inf.
-template <class B>
-typename B::F exp(B &b, typename B::F x) {
+template <class B> typename B::F exp(B &b, typename B::F x) {
   using F = typename B::F;
   typename B::I n;
   F clamped = b.min(b.constant(89.0f), b.max(b.constant(-104.0f), x));
@@ -80,8 +72,7 @@ typename B::F exp(B &b, typename B::F x) {
 }
 
 /// e^x - 1 for x <= 0 within 1.5 ulp; arguments above 0 are taken as 0.
-template <class B>
-typename B::F expm1NonPositive(B &b, typename B::F x) {
+template <class B> typename B::F expm1NonPositive(B &b, typename B::F x) {
   using F = typename B::F;
   typename B::I n;
   F clamped = b.min(b.constant(0.0f), b.max(b.constant(-30.0f), x));
@@ -91,21 +82,20 @@ typename B::F expm1NonPositive(B &b, typename B::F x) {
 }
 
 /// 2^x within 1.1 ulp; integers are exact.
-template <class B>
-typename B::F exp2(B &b, typename B::F x) {
+template <class B> typename B::F exp2(B &b, typename B::F x) {
   using F = typename B::F;
   F clamped = b.min(b.constant(128.0f), b.max(b.constant(-151.0f), x));
   F t = b.add(clamped, b.constant(detail::kRoundingMagic));
   typename B::I n = b.subi(b.bitcastToInt(t), b.constant(int32_t(0x4b400000)));
   F f = b.sub(clamped, b.sub(t, b.constant(detail::kRoundingMagic)));
-  static const float c[] = {0x1.62e430p-1f, 0x1.ebfbdcp-3f, 0x1.c6af7ap-5f, 0x1.3b2dd2p-7f, 0x1.5f0946p-10f, 0x1.417a5cp-13f};
+  static const float c[] = {0x1.62e430p-1f, 0x1.ebfbdcp-3f,  0x1.c6af7ap-5f,
+                            0x1.3b2dd2p-7f, 0x1.5f0946p-10f, 0x1.417a5cp-13f};
   F p = b.fma(detail::polynomial(b, f, c), f, b.constant(1.0f));
   return detail::scaleByPowerOfTwo(b, p, n);
 }
 
 /// Natural logarithm within 1 ulp. log(0) = -inf, log(x < 0) = NaN, log(inf) = inf; subnormals are handled.
-template <class B>
-typename B::F log(B &b, typename B::F x) {
+template <class B> typename B::F log(B &b, typename B::F x) {
   using F = typename B::F;
   using I = typename B::I;
   typename B::M small = b.lt(x, b.constant(FLT_MIN));
@@ -128,8 +118,7 @@ typename B::F log(B &b, typename B::F x) {
 }
 
 /// log(1 + u) for u in [0, 1] within 3 ulp.
-template <class B>
-typename B::F log1pUnit(B &b, typename B::F u) {
+template <class B> typename B::F log1pUnit(B &b, typename B::F u) {
   using F = typename B::F;
   F w = b.add(u, b.constant(1.0f));
   F lost = b.div(b.sub(u, b.sub(w, b.constant(1.0f))), w); // what the rounding of 1 + u dropped
@@ -137,8 +126,7 @@ typename B::F log1pUnit(B &b, typename B::F u) {
 }
 
 /// log(1 + e^x) = max(x, 0) + log(1 + e^-|x|) within 3 ulp where the result is normal.
-template <class B>
-typename B::F softplus(B &b, typename B::F x) {
+template <class B> typename B::F softplus(B &b, typename B::F x) {
   return b.add(b.max(b.constant(0.0f), x), log1pUnit(b, exp(b, b.neg(b.abs(x)))));
 }
 
@@ -147,8 +135,7 @@ typename B::F softplus(B &b, typename B::F x) {
 //===----------------------------------------------------------------------===//
 
 /// 1 / (1 + e^-x) within 3 ulp (also for large negative x, where it is about e^x).
-template <class B>
-typename B::F sigmoid(B &b, typename B::F x) {
+template <class B> typename B::F sigmoid(B &b, typename B::F x) {
   using F = typename B::F;
   F e = exp(b, b.neg(b.abs(x)));
   F numerator = b.select(b.lt(x, b.constant(0.0f)), e, b.constant(1.0f));
@@ -156,8 +143,7 @@ typename B::F sigmoid(B &b, typename B::F x) {
 }
 
 /// tanh within 1.5 ulp; tanh(+-inf) = +-1.
-template <class B>
-typename B::F tanh(B &b, typename B::F x) {
+template <class B> typename B::F tanh(B &b, typename B::F x) {
   using F = typename B::F;
   F a = b.abs(x), s = b.mul(a, a);
   static const float c[] = {-0x1.555530p-2f, 0x1.110688p-3f, -0x1.b826fep-5f, 0x1.519718p-6f, -0x1.734ee8p-8f};
@@ -168,11 +154,10 @@ typename B::F tanh(B &b, typename B::F x) {
 }
 
 /// Error function within 1.5 ulp; erf(+-inf) = +-1.
-template <class B>
-typename B::F erf(B &b, typename B::F x) {
+template <class B> typename B::F erf(B &b, typename B::F x) {
   using F = typename B::F;
   F a = b.abs(x), s = b.mul(a, a);
-  static const float small[] = {0x1.06eba8p-3f,  -0x1.812740p-2f,  0x1.ce2d64p-4f, -0x1.b80118p-6f,
+  static const float small[] = {0x1.06eba8p-3f, -0x1.812740p-2f,  0x1.ce2d64p-4f, -0x1.b80118p-6f,
                                 0x1.5449e2p-8f, -0x1.a60684p-11f, 0x1.4f5472p-14f};
   F nearZero = b.fma(a, detail::polynomial(b, s, small), a);
   // 1 - e^(log erfc(t)); from t = 4 on erfc is below half a step of 1
@@ -187,26 +172,19 @@ typename B::F erf(B &b, typename B::F x) {
 // Minimum, maximum, clamps (NaN propagates from either operand)
 //===----------------------------------------------------------------------===//
 
-template <class B>
-typename B::F minimum(B &b, typename B::F x, typename B::F y) {
+template <class B> typename B::F minimum(B &b, typename B::F x, typename B::F y) {
   return b.select(b.isNaN(x), x, b.min(x, y));
 }
-template <class B>
-typename B::F maximum(B &b, typename B::F x, typename B::F y) {
+template <class B> typename B::F maximum(B &b, typename B::F x, typename B::F y) {
   return b.select(b.isNaN(x), x, b.max(x, y));
 }
 /// max(0, x); -0 stays -0.
-template <class B>
-typename B::F relu(B &b, typename B::F x) {
-  return b.max(b.constant(0.0f), x);
-}
+template <class B> typename B::F relu(B &b, typename B::F x) { return b.max(b.constant(0.0f), x); }
 /// min(high, max(low, x)); low and high are not NaN.
-template <class B>
-typename B::F clip(B &b, typename B::F x, typename B::F low, typename B::F high) {
+template <class B> typename B::F clip(B &b, typename B::F x, typename B::F low, typename B::F high) {
   return b.min(high, b.max(low, x));
 }
-template <class B>
-typename B::F leakyRelu(B &b, typename B::F x, typename B::F slope) {
+template <class B> typename B::F leakyRelu(B &b, typename B::F x, typename B::F slope) {
   return b.select(b.lt(x, b.constant(0.0f)), b.mul(x, slope), x);
 }
 
@@ -216,22 +194,17 @@ typename B::F leakyRelu(B &b, typename B::F x, typename B::F slope) {
 
 namespace detail {
 /// Keeps -inf away from products with an exact 0 (inf * 0 is NaN; the limit of these activations is 0).
-template <class B>
-typename B::F finiteBelow(B &b, typename B::F x) {
-  return b.max(b.constant(-1e30f), x);
-}
+template <class B> typename B::F finiteBelow(B &b, typename B::F x) { return b.max(b.constant(-1e30f), x); }
 } // namespace detail
 
 /// x/2 (1 + erf(x / sqrt 2)): absolute error at most 1.5e-7 max(1, |x|).
-template <class B>
-typename B::F geluErf(B &b, typename B::F x) {
+template <class B> typename B::F geluErf(B &b, typename B::F x) {
   typename B::F v = detail::finiteBelow(b, x), half = b.mul(v, b.constant(0.5f));
   return b.fma(half, erf(b, b.mul(v, b.constant(0x1.6a09e6p-1f))), half);
 }
 
 /// x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))): absolute error at most 1.5e-7 max(1, |x|).
-template <class B>
-typename B::F geluTanh(B &b, typename B::F x) {
+template <class B> typename B::F geluTanh(B &b, typename B::F x) {
   using F = typename B::F;
   F v = detail::finiteBelow(b, x), half = b.mul(v, b.constant(0.5f));
   F u = b.mul(v, b.fma(b.mul(v, v), b.constant(0x1.2444f2p-5f), b.constant(0x1.988454p-1f)));
@@ -239,26 +212,20 @@ typename B::F geluTanh(B &b, typename B::F x) {
 }
 
 /// x sigmoid(x) within 4 ulp.
-template <class B>
-typename B::F silu(B &b, typename B::F x) {
-  return b.mul(detail::finiteBelow(b, x), sigmoid(b, x));
-}
+template <class B> typename B::F silu(B &b, typename B::F x) { return b.mul(detail::finiteBelow(b, x), sigmoid(b, x)); }
 
 /// clip(alpha x + beta, 0, 1), the line as one fma.
-template <class B>
-typename B::F hardSigmoid(B &b, typename B::F x, float alpha, float beta) {
+template <class B> typename B::F hardSigmoid(B &b, typename B::F x, float alpha, float beta) {
   return clip(b, b.fma(x, b.constant(alpha), b.constant(beta)), b.constant(0.0f), b.constant(1.0f));
 }
 
 /// x clip(x/6 + 1/2, 0, 1).
-template <class B>
-typename B::F hardSwish(B &b, typename B::F x) {
+template <class B> typename B::F hardSwish(B &b, typename B::F x) {
   return b.mul(detail::finiteBelow(b, x), hardSigmoid(b, x, 1.0f / 6.0f, 0.5f));
 }
 
 /// x > 0 ? x : alpha (e^x - 1), within 2 ulp.
-template <class B>
-typename B::F elu(B &b, typename B::F x, typename B::F alpha) {
+template <class B> typename B::F elu(B &b, typename B::F x, typename B::F alpha) {
   return b.select(b.gt(x, b.constant(0.0f)), x, b.mul(alpha, expm1NonPositive(b, x)));
 }
 
@@ -267,20 +234,10 @@ typename B::F elu(B &b, typename B::F x, typename B::F alpha) {
 //===----------------------------------------------------------------------===//
 
 /// rsqrt = 1 / sqrt, both correctly rounded.
-template <class B>
-typename B::F rsqrt(B &b, typename B::F x) {
-  return b.div(b.constant(1.0f), b.sqrt(x));
-}
-template <class B>
-typename B::F reciprocal(B &b, typename B::F x) {
-  return b.div(b.constant(1.0f), x);
-}
-template <class B>
-typename B::F ceil(B &b, typename B::F x) {
-  return b.neg(b.floor(b.neg(x)));
-}
-template <class B>
-typename B::F sign(B &b, typename B::F x) {
+template <class B> typename B::F rsqrt(B &b, typename B::F x) { return b.div(b.constant(1.0f), b.sqrt(x)); }
+template <class B> typename B::F reciprocal(B &b, typename B::F x) { return b.div(b.constant(1.0f), x); }
+template <class B> typename B::F ceil(B &b, typename B::F x) { return b.neg(b.floor(b.neg(x))); }
+template <class B> typename B::F sign(B &b, typename B::F x) {
   using F = typename B::F;
   F nonZero = b.copysign(b.constant(1.0f), x);
   return b.select(b.isNaN(x), x, b.select(b.eq(x, b.constant(0.0f)), b.constant(0.0f), nonZero));
@@ -288,8 +245,7 @@ typename B::F sign(B &b, typename B::F x) {
 
 /// x^y. y in {-1, 0, 1/2, 1, 2, 3, 4} is a fixed chain of correctly rounded operations; otherwise e^(y log|x|) with
 /// relative error at most (2 + 2 |y log x|) 2^-23. Signs and zeros as in IEEE pow: a negative x needs an integer y.
-template <class B>
-typename B::F pow(B &b, typename B::F x, typename B::F y) {
+template <class B> typename B::F pow(B &b, typename B::F x, typename B::F y) {
   using F = typename B::F;
   F a = b.abs(x), one = b.constant(1.0f);
   F core = exp(b, b.mul(y, log(b, a)));
@@ -315,8 +271,7 @@ typename B::F pow(B &b, typename B::F x, typename B::F y) {
 
 namespace detail {
 /// sin(x + quarter * pi/2).
-template <class B>
-typename B::F sinQuarter(B &b, typename B::F x, int32_t quarter) {
+template <class B> typename B::F sinQuarter(B &b, typename B::F x, int32_t quarter) {
   using F = typename B::F;
   using I = typename B::I;
   F t = b.fma(x, b.constant(0x1.45f306p-1f), b.constant(kRoundingMagic));
@@ -338,14 +293,8 @@ typename B::F sinQuarter(B &b, typename B::F x, int32_t quarter) {
 } // namespace detail
 
 /// Sine and cosine: absolute error at most 1.3e-7 for |x| <= 2^20; beyond that the value is fixed but not accurate.
-template <class B>
-typename B::F sin(B &b, typename B::F x) {
-  return detail::sinQuarter(b, x, 0);
-}
-template <class B>
-typename B::F cos(B &b, typename B::F x) {
-  return detail::sinQuarter(b, x, 1);
-}
+template <class B> typename B::F sin(B &b, typename B::F x) { return detail::sinQuarter(b, x, 0); }
+template <class B> typename B::F cos(B &b, typename B::F x) { return detail::sinQuarter(b, x, 1); }
 
 //===----------------------------------------------------------------------===//
 // The borders in lanes (Q1, Q2)
@@ -362,8 +311,7 @@ typename B::I quantizeLanes(B &b, typename B::F x, typename B::F scale, int32_t 
 }
 
 /// Q2: float32(q - z) * s.
-template <class B>
-typename B::F dequantizeLanes(B &b, typename B::I q, typename B::F scale, int32_t zeroPoint) {
+template <class B> typename B::F dequantizeLanes(B &b, typename B::I q, typename B::F scale, int32_t zeroPoint) {
   return b.mul(b.toFloat(b.subi(q, b.constant(zeroPoint))), scale);
 }
 

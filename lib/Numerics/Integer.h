@@ -187,8 +187,8 @@ inline bool fitsAccumulator(int64_t k, int64_t maxAbsX, int64_t maxAbsW, int64_t
   return __int128(k) * maxAbsX * maxAbsW + absBias < (__int128(1) << 31);
 }
 
-/// R15: bias at scale s_x * s_w rounded HALF_UP. Returns false when it leaves int32 (the caller then adds the bias in the
-/// requantized domain) or is not finite.
+/// R15: bias at scale s_x * s_w rounded HALF_UP. Returns false when it leaves int32 (the caller then adds the bias in
+/// the requantized domain) or is not finite.
 inline bool quantizeBias(double bias, double scale, int32_t &out) {
   double v = roundHalfUp(bias / scale);
   if (!(v >= double(INT32_MIN) && v <= double(INT32_MAX)))
@@ -198,8 +198,8 @@ inline bool quantizeBias(double bias, double scale, int32_t &out) {
 }
 
 /// R15, large bias: ROUND(acc * b + (biasY << g), c), biasY at scale s_y * 2^(g-c).
-inline int32_t requantizeWithBias(int32_t acc, int32_t b, int c, int64_t biasY, int g, int32_t z, int32_t lo, int32_t hi,
-                                  RoundingMode mode = RoundingMode::HalfUp) {
+inline int32_t requantizeWithBias(int32_t acc, int32_t b, int c, int64_t biasY, int g, int32_t z, int32_t lo,
+                                  int32_t hi, RoundingMode mode = RoundingMode::HalfUp) {
   int64_t n = int64_t(acc) * b + biasY * (int64_t(1) << g);
   return int32_t(clampTo(roundShift(n, c, mode) + z, lo, hi));
 }
@@ -246,19 +246,20 @@ struct AlignedPair {
 };
 inline AlignedPair alignMultipliers(Multiplier lhs, Multiplier rhs) {
   int c = lhs.shift < rhs.shift ? lhs.shift : rhs.shift;
-  return {int32_t(roundHalfUp(int64_t(lhs.value), lhs.shift - c)), int32_t(roundHalfUp(int64_t(rhs.value), rhs.shift - c)), c};
+  return {int32_t(roundHalfUp(int64_t(lhs.value), lhs.shift - c)),
+          int32_t(roundHalfUp(int64_t(rhs.value), rhs.shift - c)), c};
 }
 
 /// E1: clamp(z + ROUND((a - za) * b1' + (d - zd) * b2', c)). Operands (after the zero point) up to 24 bits.
-inline int32_t addQuantized(int32_t a, int32_t za, int32_t d, int32_t zd, AlignedPair m, int32_t z, int32_t lo, int32_t hi,
-                            RoundingMode mode = RoundingMode::HalfUp) {
+inline int32_t addQuantized(int32_t a, int32_t za, int32_t d, int32_t zd, AlignedPair m, int32_t z, int32_t lo,
+                            int32_t hi, RoundingMode mode = RoundingMode::HalfUp) {
   int64_t n = (int64_t(a) - za) * m.lhs + (int64_t(d) - zd) * m.rhs;
   return int32_t(clampTo(roundShift(n, m.shift, mode) + z, lo, hi));
 }
 
 /// E3: requantize((a - za) * (d - zd)); int16 operands must have zero point 0, so that the product fits int32.
-inline int32_t mulQuantized(int32_t a, int32_t za, int32_t d, int32_t zd, Multiplier m, int32_t z, int32_t lo, int32_t hi,
-                            RoundingMode mode = RoundingMode::HalfUp) {
+inline int32_t mulQuantized(int32_t a, int32_t za, int32_t d, int32_t zd, Multiplier m, int32_t z, int32_t lo,
+                            int32_t hi, RoundingMode mode = RoundingMode::HalfUp) {
   return requantize((a - za) * (d - zd), m.value, m.shift, z, lo, hi, mode);
 }
 
@@ -270,8 +271,8 @@ inline EncodeStatus encodeAverage(double scaleX, double scaleY, int64_t count, i
 /// E6: T[i] = clamp(z_y + floor(f(s_x (q - z_x)) / s_y + 1/2)) for q = qLo + i, i < 2^8 (or 2^16). `f` maps double to
 /// double; NaN becomes z_y, infinities saturate.
 template <class Fn>
-std::vector<int32_t> buildTable(Fn &&f, double scaleX, int32_t zeroX, int32_t qLo, int32_t qHi, double scaleY, int32_t zeroY,
-                                int32_t lo, int32_t hi) {
+std::vector<int32_t> buildTable(Fn &&f, double scaleX, int32_t zeroX, int32_t qLo, int32_t qHi, double scaleY,
+                                int32_t zeroY, int32_t lo, int32_t hi) {
   std::vector<int32_t> table;
   table.reserve(size_t(qHi - qLo) + 1);
   for (int32_t q = qLo; q <= qHi; ++q) {
@@ -308,7 +309,8 @@ inline int32_t exp2Fraction(int32_t r, int degree, const int32_t *k) {
 
 /// S1: 2^-t for t in Q16, result Q30; t >= 31 gives 0.
 inline int32_t exp2Negative(uint32_t t, int degree, const int32_t *k) {
-  return t >= (31u << 16) ? 0 : int32_t(roundHalfUp(int64_t(exp2Fraction(int32_t(t & 65535), degree, k)), int(t >> 16)));
+  return t >= (31u << 16) ? 0
+                          : int32_t(roundHalfUp(int64_t(exp2Fraction(int32_t(t & 65535), degree, k)), int(t >> 16)));
 }
 
 /// S1: the exponent t = min(HU(d * b, c), 31 * 2^16) of a logit distance d = max - x, computed in uint64.
@@ -329,8 +331,8 @@ struct ScaledReciprocal {
 inline ScaledReciprocal reciprocal(uint64_t l) {
   assert(l > 0);
   int lz = countLeadingZeros(l);
-  uint64_t a = (l << lz) >> 32;                                         // Q32 in [0.5, 1)
-  int64_t x = 3031741621ll - int64_t((2021161081ull * a) >> 32);        // Q30: 48/17 - 32/17 a
+  uint64_t a = (l << lz) >> 32;                                  // Q32 in [0.5, 1)
+  int64_t x = 3031741621ll - int64_t((2021161081ull * a) >> 32); // Q30: 48/17 - 32/17 a
   for (int i = 0; i < 3; ++i) {
     int64_t e = (int64_t(1) << 30) - int64_t((a * uint64_t(x)) >> 32);
     x += (x * e + (int64_t(1) << 29)) >> 30;
@@ -343,8 +345,8 @@ inline ScaledReciprocal reciprocal(uint64_t l) {
 inline ScaledReciprocal inverseRoot(uint64_t v) {
   assert(v > 0);
   int lz = countLeadingZeros(v) & ~1;
-  uint64_t a = (v << lz) >> 32;                                         // Q32 in [0.25, 1)
-  int64_t x = 2392060000ll - int64_t((1361000000ull * a) >> 32);        // Q30
+  uint64_t a = (v << lz) >> 32;                                  // Q32 in [0.25, 1)
+  int64_t x = 2392060000ll - int64_t((1361000000ull * a) >> 32); // Q30
   for (int i = 0; i < 4; ++i) {
     uint64_t x2 = (uint64_t(x) * uint64_t(x)) >> 30;
     x = (x * ((int64_t(3) << 30) - int64_t((a * x2) >> 32))) >> 31;

@@ -2,8 +2,8 @@
 //
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
-// The functions that E6 tables are built from, at compile time only: double in, double out, error far below the 1e-9 LSB
-// that the table tests allow.
+// The functions that E6 tables are built from, at compile time only: double in, double out, error far below the 1e-9
+// LSB that the table tests allow.
 //===----------------------------------------------------------------------===//
 #ifndef BITWRIGHT_LIB_NUMERICS_REALFUNCTIONS_H
 #define BITWRIGHT_LIB_NUMERICS_REALFUNCTIONS_H

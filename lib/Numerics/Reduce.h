@@ -2,9 +2,9 @@
 //
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
-// INTEGER F3: element i goes to partial result i mod 16, each partial accumulates in index order from the identity, and the
-// partials meet in a fixed binary tree: ((0+8)+(4+12)) + ((2+10)+(6+14)) + ... Padding elements never enter. A 16-lane
-// register, two 8-lane registers and this scalar code give the same bits.
+// INTEGER F3: element i goes to partial result i mod 16, each partial accumulates in index order from the identity, and
+// the partials meet in a fixed binary tree: ((0+8)+(4+12)) + ((2+10)+(6+14)) + ... Padding elements never enter. A
+// 16-lane register, two 8-lane registers and this scalar code give the same bits.
 //===----------------------------------------------------------------------===//
 #ifndef BITWRIGHT_LIB_NUMERICS_REDUCE_H
 #define BITWRIGHT_LIB_NUMERICS_REDUCE_H
@@ -16,9 +16,9 @@ namespace numerics {
 
 constexpr int kReductionLanes = 16;
 
-/// The tree over 16 partials: `combine(a, b)` of i and i + 8, then i and i + 4, then 2, then 1. V is whatever combine takes.
-template <class V, class Combine>
-V reduceTree(const V (&partials)[kReductionLanes], Combine &&combine) {
+/// The tree over 16 partials: `combine(a, b)` of i and i + 8, then i and i + 4, then 2, then 1. V is whatever combine
+/// takes.
+template <class V, class Combine> V reduceTree(const V (&partials)[kReductionLanes], Combine &&combine) {
   V v[kReductionLanes];
   for (int i = 0; i < kReductionLanes; ++i)
     v[i] = partials[i];
@@ -29,16 +29,13 @@ V reduceTree(const V (&partials)[kReductionLanes], Combine &&combine) {
 }
 
 /// The sum of 16 partials, over a builder.
-template <class B>
-typename B::F sumTree(B &b, const typename B::F (&partials)[kReductionLanes]) {
+template <class B> typename B::F sumTree(B &b, const typename B::F (&partials)[kReductionLanes]) {
   return reduceTree(partials, [&](typename B::F x, typename B::F y) { return b.add(x, y); });
 }
-template <class B>
-typename B::F maxTree(B &b, const typename B::F (&partials)[kReductionLanes]) {
+template <class B> typename B::F maxTree(B &b, const typename B::F (&partials)[kReductionLanes]) {
   return reduceTree(partials, [&](typename B::F x, typename B::F y) { return maximum(b, x, y); });
 }
-template <class B>
-typename B::F minTree(B &b, const typename B::F (&partials)[kReductionLanes]) {
+template <class B> typename B::F minTree(B &b, const typename B::F (&partials)[kReductionLanes]) {
   return reduceTree(partials, [&](typename B::F x, typename B::F y) { return minimum(b, x, y); });
 }
 
@@ -56,23 +53,17 @@ float reduceF3(int64_t n, float identity, Get &&get, Accumulate &&accumulate, Co
 inline float addF3(float a, float b) { return a + b; }
 
 /// Sum from +0. Get maps an index to float32.
-template <class Get>
-float sumF3(int64_t n, Get &&get) {
-  return reduceF3(n, 0.0f, get, addF3, addF3);
-}
+template <class Get> float sumF3(int64_t n, Get &&get) { return reduceF3(n, 0.0f, get, addF3, addF3); }
 /// Sum of squares: partials by fma(x, x, p).
-template <class Get>
-float sumOfSquaresF3(int64_t n, Get &&get) {
+template <class Get> float sumOfSquaresF3(int64_t n, Get &&get) {
   return reduceF3(n, 0.0f, get, [](float p, float x) { return std::fma(x, x, p); }, addF3);
 }
-template <class Get>
-float maxF3(int64_t n, Get &&get) {
+template <class Get> float maxF3(int64_t n, Get &&get) {
   ScalarBuilder b;
   auto op = [&](float x, float y) { return maximum(b, x, y); };
   return reduceF3(n, -detail::kInfinity, get, op, op);
 }
-template <class Get>
-float minF3(int64_t n, Get &&get) {
+template <class Get> float minF3(int64_t n, Get &&get) {
   ScalarBuilder b;
   auto op = [&](float x, float y) { return minimum(b, x, y); };
   return reduceF3(n, detail::kInfinity, get, op, op);

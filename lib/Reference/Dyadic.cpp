@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Accumulators are formed in int64 unless the weights prove that int32 holds every sum; one that leaves int32 is an error
-// here, never a wrap (R14).
+// Accumulators are formed in int64 unless the weights prove that int32 holds every sum; one that leaves int32 is an
+// error here, never a wrap (R14).
 //
 //===----------------------------------------------------------------------===//
 
@@ -66,12 +66,13 @@ static int64_t largestMagnitude(const Tensor &codes, int64_t zeroPoint) {
   return largest;
 }
 
-/// Forms product(zero of T, a - za, b, element of T), adds the bias along `axis` and checks that int32 holds the result.
-/// `depth` products meet in one accumulator.
+/// Forms product(zero of T, a - za, b, element of T), adds the bias along `axis` and checks that int32 holds the
+/// result. `depth` products meet in one accumulator.
 template <typename Product>
-static LogicalResult runAccumulator(OpRun &run, const Tensor &a, int64_t za, const Tensor &b, int64_t zb, const Tensor &bias, int64_t axis,
-                                    int64_t depth, Product product) {
-  if (numerics::fitsAccumulator(depth, largestMagnitude(a, za), largestMagnitude(b, zb), bias ? largestMagnitude(bias, 0) : 0)) {
+static LogicalResult runAccumulator(OpRun &run, const Tensor &a, int64_t za, const Tensor &b, int64_t zb,
+                                    const Tensor &bias, int64_t axis, int64_t depth, Product product) {
+  if (numerics::fitsAccumulator(depth, largestMagnitude(a, za), largestMagnitude(b, zb),
+                                bias ? largestMagnitude(bias, 0) : 0)) {
     Tensor y = product(int32_t(), centred(a, za, Element::S32), centred(b, zb, Element::S32), Element::S32);
     if (bias)
       addBias<int32_t>(y, bias, axis);
@@ -103,16 +104,17 @@ static LogicalResult runConvTranspose(dyadic::ConvTransposeOp op, OpRun &run) { 
 static LogicalResult runLinear(dyadic::LinearOp op, OpRun &run) {
   Tensor x = run.get(op.getInput()), w = run.get(op.getWeight());
   int64_t depth = w.getDim(1), n = w.getDim(0), m = elementCount(run.shapeOf().drop_back());
-  return runAccumulator(run, x.reshaped({m, depth}), int32_t(op.getInputZeroPoint()), w, 0, run.get(op.getBias()),
-                        int64_t(run.shapeOf().size()) - 1, depth, [&](auto zero, const Tensor &a, const Tensor &b, Element element) {
-                          return multiply<decltype(zero)>(a, b, true, {m, n}, element, run.threads()).reshaped(run.shapeOf());
-                        });
+  return runAccumulator(
+      run, x.reshaped({m, depth}), int32_t(op.getInputZeroPoint()), w, 0, run.get(op.getBias()),
+      int64_t(run.shapeOf().size()) - 1, depth, [&](auto zero, const Tensor &a, const Tensor &b, Element element) {
+        return multiply<decltype(zero)>(a, b, true, {m, n}, element, run.threads()).reshaped(run.shapeOf());
+      });
 }
 
 static LogicalResult runMatmul(dyadic::MatmulOp op, OpRun &run) {
   const Tensor &a = run.operand(0);
-  return runAccumulator(run, a, int32_t(op.getLhsZeroPoint()), run.operand(1), int32_t(op.getRhsZeroPoint()), {}, 0, a.getDim(a.getRank() - 1),
-                        [&](auto zero, const Tensor &x, const Tensor &y, Element element) {
+  return runAccumulator(run, a, int32_t(op.getLhsZeroPoint()), run.operand(1), int32_t(op.getRhsZeroPoint()), {}, 0,
+                        a.getDim(a.getRank() - 1), [&](auto zero, const Tensor &x, const Tensor &y, Element element) {
                           return multiply<decltype(zero)>(x, y, false, run.shapeOf(), element, run.threads());
                         });
 }
@@ -145,7 +147,8 @@ static LogicalResult runRescale(dyadic::RescaleOp op, OpRun &run) {
     int64_t n = x.asInteger(i) - int32_t(op.getInputZeroPoint());
     if (n < INT32_MIN || n > INT32_MAX)
       return run.error() << "expected x - input_zero_point inside int32, found " << n << " at element " << i;
-    y.mutableData<int64_t>()[i] = finish(roundProduct(n, multipliers[c], op.getShift()[c], mode), int32_t(op.getZeroPoint()), op.getClamp());
+    y.mutableData<int64_t>()[i] =
+        finish(roundProduct(n, multipliers[c], op.getShift()[c], mode), int32_t(op.getZeroPoint()), op.getClamp());
   }
   run.set(narrowTo(y, run.elementOfResult()));
   return success();
@@ -156,13 +159,15 @@ static LogicalResult runAdd(dyadic::AddOp op, OpRun &run) {
   numerics::RoundingMode mode = toRoundingMode(op.getRounding());
   if (mode == numerics::RoundingMode::TfliteDouble)
     return run.error() << "E1 has one rounding of one sum: tflite_double is not defined for it";
-  int64_t za = int32_t(op.getLhsZeroPoint()), zb = int32_t(op.getRhsZeroPoint()), ma = int32_t(op.getLhsMultiplier()), mb = int32_t(op.getRhsMultiplier());
+  int64_t za = int32_t(op.getLhsZeroPoint()), zb = int32_t(op.getRhsZeroPoint()), ma = int32_t(op.getLhsMultiplier()),
+          mb = int32_t(op.getRhsMultiplier());
   int c = int8_t(op.getShift());
   bool overflow = false;
   forEachBroadcast<2>(run.shapeOf(), {a.getShape(), b.getShape()}, [&](int64_t i, const std::array<int64_t, 2> &at) {
     __int128 n = __int128(a.data<int64_t>()[at[0]] - za) * ma + __int128(b.data<int64_t>()[at[1]] - zb) * mb;
     overflow |= n > (__int128(1) << 62) || n < -(__int128(1) << 62);
-    y.mutableData<int64_t>()[i] = finish(numerics::roundShift(int64_t(n), c, mode), int32_t(op.getZeroPoint()), op.getClamp());
+    y.mutableData<int64_t>()[i] =
+        finish(numerics::roundShift(int64_t(n), c, mode), int32_t(op.getZeroPoint()), op.getClamp());
   });
   if (overflow)
     return run.error() << "E1: expected sums of at most 2^62: operands have more than 24 bits";
@@ -179,7 +184,8 @@ static LogicalResult runMul(dyadic::MulOp op, OpRun &run) {
     int64_t t = (a.data<int64_t>()[at[0]] - za) * (b.data<int64_t>()[at[1]] - zb);
     overflow |= t < INT32_MIN || t > INT32_MAX;
     y.mutableData<int64_t>()[i] =
-        finish(roundProduct(int32_t(t), int32_t(op.getMultiplier()), int8_t(op.getShift()), mode), int32_t(op.getZeroPoint()), op.getClamp());
+        finish(roundProduct(int32_t(t), int32_t(op.getMultiplier()), int8_t(op.getShift()), mode),
+               int32_t(op.getZeroPoint()), op.getClamp());
   });
   if (overflow)
     return run.error() << "E3: expected products inside int32 (16-bit operands have zero point 0)";
@@ -223,11 +229,13 @@ static LogicalResult runRescaleMean(dyadic::RescaleMeanOp op, OpRun &run) {
   numerics::Multiplier m;
   double scale = op.getScale().convertToDouble();
   if (count < 1 || numerics::encodeMultiplier(scale / double(count), 31, m) != numerics::EncodeStatus::Ok)
-    return run.error() << "R3: scale " << scale << " over " << count << " elements has no multiplier: expected 0 <= scale / count < 2^29";
+    return run.error() << "R3: scale " << scale << " over " << count
+                       << " elements has no multiplier: expected 0 <= scale / count < 2^29";
   numerics::RoundingMode mode = toRoundingMode(op.getRounding());
   Tensor y(Element::S64, x.getShape());
   for (int64_t i = 0; i < x.getNumElements(); ++i)
-    y.mutableData<int64_t>()[i] = finish(roundProduct(x.asInteger(i), m.value, m.shift, mode), int32_t(op.getZeroPoint()), op.getClamp());
+    y.mutableData<int64_t>()[i] =
+        finish(roundProduct(x.asInteger(i), m.value, m.shift, mode), int32_t(op.getZeroPoint()), op.getClamp());
   run.set(narrowTo(y, run.elementOfResult()));
   return success();
 }
@@ -247,8 +255,9 @@ static LogicalResult runAvgPool(dyadic::AvgPoolOp op, OpRun &run) {
       empty = true;
       return;
     }
-    y.mutableData<int64_t>()[out] = finish(roundProduct(sum, op.getMultiplier()[size_t(n - 1)], op.getShift()[size_t(n - 1)], mode),
-                                           int32_t(op.getZeroPoint()), op.getClamp());
+    y.mutableData<int64_t>()[out] =
+        finish(roundProduct(sum, op.getMultiplier()[size_t(n - 1)], op.getShift()[size_t(n - 1)], mode),
+               int32_t(op.getZeroPoint()), op.getClamp());
   });
   if (empty)
     return run.error() << "E4: a window lies wholly in the padding, so there is nothing to average";

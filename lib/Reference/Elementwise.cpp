@@ -45,7 +45,8 @@ template <typename F> Tensor mapIntegers(OpRun &run, const Tensor &input, F f) {
 }
 
 /// out[i] = f(a[..], b[..]) with the operands widened to T.
-template <typename T, typename R, typename F> Tensor combine(OpRun &run, const Tensor &a, const Tensor &b, Element resultElement, F f) {
+template <typename T, typename R, typename F>
+Tensor combine(OpRun &run, const Tensor &a, const Tensor &b, Element resultElement, F f) {
   Tensor y(resultElement, run.shapeOf());
   const T *pa = a.data<T>(), *pb = b.data<T>();
   R *out = y.mutableData<R>();
@@ -57,9 +58,11 @@ template <typename T, typename R, typename F> Tensor combine(OpRun &run, const T
 LogicalResult binary(OpRun &run, FloatBinary onFloats, IntBinary onIntegers) {
   const Tensor &a = run.operand(0), &b = run.operand(1);
   if (isFloat(a.getElement()))
-    run.set(storeAs(combine<float, float>(run, toFloat32(a), toFloat32(b), Element::F32, onFloats), run.elementOfResult()));
+    run.set(
+        storeAs(combine<float, float>(run, toFloat32(a), toFloat32(b), Element::F32, onFloats), run.elementOfResult()));
   else
-    run.set(narrowTo(combine<int64_t, int64_t>(run, toInt64(a), toInt64(b), Element::S64, onIntegers), run.elementOfResult()));
+    run.set(narrowTo(combine<int64_t, int64_t>(run, toInt64(a), toInt64(b), Element::S64, onIntegers),
+                     run.elementOfResult()));
   return success();
 }
 
@@ -102,7 +105,8 @@ int64_t truncateSaturating(float v, Element element) {
 LogicalResult runPow(qnn::PowOp, OpRun &run) {
   const Tensor &a = run.operand(0), &b = run.operand(1);
   if (!isFloat(a.getElement()) && !isFloat(b.getElement())) {
-    run.set(narrowTo(combine<int64_t, int64_t>(run, toInt64(a), toInt64(b), Element::S64, integerPower), run.elementOfResult()));
+    run.set(narrowTo(combine<int64_t, int64_t>(run, toInt64(a), toInt64(b), Element::S64, integerPower),
+                     run.elementOfResult()));
     return success();
   }
   auto floats = [](const Tensor &t) {
@@ -136,7 +140,8 @@ LogicalResult runWhere(qnn::WhereOp, OpRun &run) {
     using T = decltype(zero);
     forEachBroadcast<3>(run.shapeOf(), {condition.getShape(), a.getShape(), b.getShape()},
                         [&](int64_t i, const std::array<int64_t, 3> &at) {
-                          y.mutableData<T>()[i] = condition.data<uint8_t>()[at[0]] ? a.data<T>()[at[1]] : b.data<T>()[at[2]];
+                          y.mutableData<T>()[i] =
+                              condition.data<uint8_t>()[at[0]] ? a.data<T>()[at[1]] : b.data<T>()[at[2]];
                         });
   });
   run.set(y);
@@ -178,7 +183,8 @@ LogicalResult runClip(qnn::ClipOp op, OpRun &run) {
       return numerics::clip(b, v, lo, hi);
     }));
   } else {
-    int64_t low = truncateSaturating(std::ceil(lo), x.getElement()), high = truncateSaturating(std::floor(hi), x.getElement());
+    int64_t low = truncateSaturating(std::ceil(lo), x.getElement()),
+            high = truncateSaturating(std::floor(hi), x.getElement());
     run.set(mapIntegers(run, x, [=](int64_t v) { return std::min(high, std::max(low, v)); }));
   }
   return success();
@@ -247,7 +253,8 @@ void reference::registerElementwise(OpTable &table) {
   table.add<qnn::ClipOp>(runClip);
 
   unary<qnn::NotOp>(table, nullptr, [](int64_t x) -> int64_t { return !x; });
-  unary<qnn::AbsOp>(table, [](float x) { return std::fabs(x); }, [](int64_t x) { return x < 0 ? wrappingSub(0, x) : x; });
+  unary<qnn::AbsOp>(
+      table, [](float x) { return std::fabs(x); }, [](int64_t x) { return x < 0 ? wrappingSub(0, x) : x; });
   unary<qnn::NegOp>(table, [](float x) { return -x; }, [](int64_t x) { return wrappingSub(0, x); });
   unary<qnn::ReluOp>(table, FLOAT_FUNCTION(relu), [](int64_t x) { return std::max<int64_t>(0, x); });
   unary<qnn::ReciprocalOp>(table, FLOAT_FUNCTION(reciprocal));
@@ -289,7 +296,8 @@ void reference::registerElementwise(OpTable &table) {
   });
   table.add("qnn.gelu", [](OpRun &run) {
     bool approximate = cast<qnn::GeluOp>(run.getOp()).getApproximate();
-    run.set(mapFloats(run, run.operand(0), approximate ? FloatUnary(FLOAT_FUNCTION(geluTanh)) : FloatUnary(FLOAT_FUNCTION(geluErf))));
+    run.set(mapFloats(run, run.operand(0),
+                      approximate ? FloatUnary(FLOAT_FUNCTION(geluTanh)) : FloatUnary(FLOAT_FUNCTION(geluErf))));
     return success();
   });
 }

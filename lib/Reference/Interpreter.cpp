@@ -138,7 +138,8 @@ FailureOr<SmallVector<Tensor>> OpRun::runBlock(Block &block, ArrayRef<Tensor> ar
     for (Value operand : inner.getOperands()) {
       auto it = values.find(operand);
       if (it == values.end())
-        return inner.emitOpError("has an operand from outside its block, which the interpreter does not follow"), failure();
+        return inner.emitOpError("has an operand from outside its block, which the interpreter does not follow"),
+               failure();
       operandTensors.push_back(it->second);
     }
     for (Value operand : inner.getOperands())
@@ -149,7 +150,8 @@ FailureOr<SmallVector<Tensor>> OpRun::runBlock(Block &block, ArrayRef<Tensor> ar
 
     const OpFunction *function = OpTable::get().find(inner.getName().getStringRef());
     if (!function)
-      return inner.emitOpError("has no function in the interpreter: add one in lib/Reference and register it"), failure();
+      return inner.emitOpError("has no function in the interpreter: add one in lib/Reference and register it"),
+             failure();
     SmallVector<Shape> resultShapes;
     for (Value result : inner.getResults()) {
       if (!isa<RankedTensorType>(result.getType()))
@@ -159,10 +161,12 @@ FailureOr<SmallVector<Tensor>> OpRun::runBlock(Block &block, ArrayRef<Tensor> ar
         shape.push_back(bitwright::evaluate(dim, symbols));
       for (int64_t dim : shape)
         if (dim < 0)
-          return inner.emitOpError() << "has a result dimension of " << dim << " for these input shapes: expected 0 or more", failure();
+          return inner.emitOpError() << "has a result dimension of " << dim
+                                     << " for these input shapes: expected 0 or more",
+                 failure();
       if (std::optional<int64_t> count = countWithin(shape, kMaxElements); !count)
-        return inner.emitOpError() << "has a result of shape [" << llvm::ArrayRef<int64_t>(shape) << "]: expected at most " << kMaxElements
-                                   << " elements in the interpreter",
+        return inner.emitOpError() << "has a result of shape [" << llvm::ArrayRef<int64_t>(shape)
+                                   << "]: expected at most " << kMaxElements << " elements in the interpreter",
                failure();
       resultShapes.push_back(std::move(shape));
     }
@@ -171,10 +175,11 @@ FailureOr<SmallVector<Tensor>> OpRun::runBlock(Block &block, ArrayRef<Tensor> ar
       return failure();
     for (auto [i, result] : llvm::enumerate(inner.getResults())) {
       Tensor &tensor = run.getResults()[i];
-      if (!tensor || tensor.getElement() != run.elementOfResult(unsigned(i)) || tensor.getShape() != ArrayRef<int64_t>(resultShapes[i]))
-        return inner.emitOpError() << "expected the interpreter to give " << nameOf(run.elementOfResult(unsigned(i))) << " of shape ["
-                                   << llvm::ArrayRef<int64_t>(resultShapes[i]) << "] for result #" << i << ", found "
-                                   << (tensor ? tensor.describe() : "nothing"),
+      if (!tensor || tensor.getElement() != run.elementOfResult(unsigned(i)) ||
+          tensor.getShape() != ArrayRef<int64_t>(resultShapes[i]))
+        return inner.emitOpError() << "expected the interpreter to give " << nameOf(run.elementOfResult(unsigned(i)))
+                                   << " of shape [" << llvm::ArrayRef<int64_t>(resultShapes[i]) << "] for result #" << i
+                                   << ", found " << (tensor ? tensor.describe() : "nothing"),
                failure();
       if (options.observer)
         options.observer(&inner, unsigned(i), tensor);
@@ -192,13 +197,15 @@ FailureOr<SmallVector<int64_t>> reference::bindSymbols(func::FuncOp func, ArrayR
   SmallVector<DimSymbol> symbols = getSymbols(func);
   SmallVector<std::optional<int64_t>> bound(symbols.size());
   if (inputShapes.size() != func.getNumArguments())
-    return func.emitError() << "expected " << func.getNumArguments() << " inputs, found " << inputShapes.size(), failure();
+    return func.emitError() << "expected " << func.getNumArguments() << " inputs, found " << inputShapes.size(),
+           failure();
   // Symbols that stand alone in a dimension get their value there; then every dimension is checked.
   auto dimsOf = [&](unsigned i) { return func.getArgAttrOfType<AffineMapAttr>(i, "qnn.dims"); };
   for (auto [i, shape] : llvm::enumerate(inputShapes)) {
     auto type = cast<RankedTensorType>(func.getArgument(unsigned(i)).getType());
     if (type.getRank() != int64_t(shape.size()))
-      return func.emitError() << "input " << i << ": expected rank " << type.getRank() << ", found " << shape.size(), failure();
+      return func.emitError() << "input " << i << ": expected rank " << type.getRank() << ", found " << shape.size(),
+             failure();
     if (AffineMapAttr dims = dimsOf(unsigned(i)))
       for (auto [expr, size] : llvm::zip_equal(dims.getValue().getResults(), shape))
         if (auto symbol = dyn_cast<AffineSymbolExpr>(expr))
@@ -210,8 +217,8 @@ FailureOr<SmallVector<int64_t>> reference::bindSymbols(func::FuncOp func, ArrayR
     if (!value)
       return func.emitError() << "dimension " << symbol.name << " has no input that gives its value", failure();
     if (*value < symbol.min || *value > symbol.max || (symbol.divisor > 1 && *value % symbol.divisor != 0))
-      return func.emitError() << "dimension " << symbol.name << ": expected " << symbol.min << ".." << symbol.max << " in steps of "
-                              << symbol.divisor << ", found " << *value,
+      return func.emitError() << "dimension " << symbol.name << ": expected " << symbol.min << ".." << symbol.max
+                              << " in steps of " << symbol.divisor << ", found " << *value,
              failure();
     values.push_back(*value);
   }
@@ -219,15 +226,19 @@ FailureOr<SmallVector<int64_t>> reference::bindSymbols(func::FuncOp func, ArrayR
     auto type = cast<RankedTensorType>(func.getArgument(unsigned(i)).getType());
     AffineMapAttr dims = dimsOf(unsigned(i));
     for (auto [d, size] : llvm::enumerate(shape)) {
-      int64_t expected = dims ? bitwright::evaluate(dims.getValue().getResult(unsigned(d)), values) : type.getDimSize(unsigned(d));
+      int64_t expected =
+          dims ? bitwright::evaluate(dims.getValue().getResult(unsigned(d)), values) : type.getDimSize(unsigned(d));
       if (expected != size)
-        return func.emitError() << "input " << i << ": expected dimension " << d << " to be " << expected << ", found " << size, failure();
+        return func.emitError() << "input " << i << ": expected dimension " << d << " to be " << expected << ", found "
+                                << size,
+               failure();
     }
   }
   return values;
 }
 
-FailureOr<SmallVector<Tensor>> reference::interpret(func::FuncOp func, ArrayRef<Tensor> inputs, const InterpretOptions &options) {
+FailureOr<SmallVector<Tensor>> reference::interpret(func::FuncOp func, ArrayRef<Tensor> inputs,
+                                                    const InterpretOptions &options) {
   FailureOr<SymbolicShapes> shapes = SymbolicShapes::compute(func);
   if (failed(shapes))
     return failure();
@@ -241,7 +252,9 @@ FailureOr<SmallVector<Tensor>> reference::interpret(func::FuncOp func, ArrayRef<
     Type type = cast<RankedTensorType>(func.getArgument(unsigned(i)).getType()).getElementType();
     std::optional<Element> element = elementOf(type);
     if (!element || *element != input.getElement())
-      return func.emitError() << "input " << i << ": expected elements of type " << type << ", found " << nameOf(input.getElement()), failure();
+      return func.emitError() << "input " << i << ": expected elements of type " << type << ", found "
+                              << nameOf(input.getElement()),
+             failure();
   }
   FailureOr<SmallVector<int64_t>> symbols = bindSymbols(func, inputShapes);
   if (failed(symbols))

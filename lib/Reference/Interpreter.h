@@ -4,9 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The oracle of every test: one function an operation, looked up by the operation's name. Integers follow INTEGER.md bit for
-// bit, floats its rules F1-F5, so that compiled x86 code must give the same bits. Adding an operation is one function
-// and one line in the `register...` function of its file.
+// The oracle of every test: one function an operation, looked up by the operation's name. Integers follow INTEGER.md
+// bit for bit, floats its rules F1-F5, so that compiled x86 code must give the same bits. Adding an operation is one
+// function and one line in the `register...` function of its file.
 //
 //===----------------------------------------------------------------------===//
 
@@ -52,8 +52,8 @@ private:
 /// One execution of one operation: its operands, and where its results go.
 class OpRun {
 public:
-  OpRun(mlir::Operation *op, llvm::ArrayRef<Tensor> operands, llvm::ArrayRef<Shape> resultShapes, llvm::ArrayRef<int64_t> symbols,
-        const InterpretOptions &options, const SymbolicShapes &shapes)
+  OpRun(mlir::Operation *op, llvm::ArrayRef<Tensor> operands, llvm::ArrayRef<Shape> resultShapes,
+        llvm::ArrayRef<int64_t> symbols, const InterpretOptions &options, const SymbolicShapes &shapes)
       : op(op), operands(operands), resultShapes(resultShapes), symbols(symbols), options(options), shapes(shapes) {
     results.resize(op->getNumResults());
   }
@@ -98,7 +98,7 @@ template <typename Op> void OpTable::add(mlir::LogicalResult (*function)(Op, OpR
 /// Runs a function on input tensors (one an argument: same element type, a shape that its `qnn.dims` and symbol ranges
 /// allow). Errors are diagnostics at the function or the operation.
 mlir::FailureOr<llvm::SmallVector<Tensor>> interpret(mlir::func::FuncOp func, llvm::ArrayRef<Tensor> inputs,
-                                                      const InterpretOptions &options = {});
+                                                     const InterpretOptions &options = {});
 
 /// The values of the function's symbols for input shapes; diagnoses what does not fit.
 mlir::FailureOr<llvm::SmallVector<int64_t>> bindSymbols(mlir::func::FuncOp func, llvm::ArrayRef<Shape> inputShapes);

@@ -79,7 +79,8 @@ void forEachStrided(llvm::ArrayRef<int64_t> shape, const std::array<Shape, N> &s
 
 /// Calls body(out, offsets) with the operands broadcast to `shape`.
 template <size_t N, typename Body>
-void forEachBroadcast(llvm::ArrayRef<int64_t> shape, const std::array<llvm::ArrayRef<int64_t>, N> &operands, Body &&body) {
+void forEachBroadcast(llvm::ArrayRef<int64_t> shape, const std::array<llvm::ArrayRef<int64_t>, N> &operands,
+                      Body &&body) {
   std::array<Shape, N> strides;
   for (size_t j = 0; j < N; ++j)
     strides[j] = broadcastStrides(operands[j], shape);

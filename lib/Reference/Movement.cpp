@@ -47,7 +47,8 @@ static LogicalResult runTranspose(qnn::TransposeOp op, OpRun &run) {
 
 static LogicalResult runReshape(qnn::ReshapeOp, OpRun &run) {
   if (elementCount(run.shapeOf()) != run.operand(0).getNumElements())
-    return run.error() << "expected a shape of " << run.operand(0).getNumElements() << " elements, found " << elementCount(run.shapeOf());
+    return run.error() << "expected a shape of " << run.operand(0).getNumElements() << " elements, found "
+                       << elementCount(run.shapeOf());
   run.set(run.operand(0).reshaped(run.shapeOf()));
   return success();
 }
@@ -64,7 +65,8 @@ static LogicalResult runSlice(qnn::SliceOp op, OpRun &run) {
   for (int64_t d = 0; d < x.getRank(); ++d) {
     int64_t size = run.shapeOf()[d], last = starts[d] + (size - 1) * op.getSteps()[d];
     if (size > 0 && (starts[d] < 0 || starts[d] >= x.getDim(d) || last < 0 || last >= x.getDim(d)))
-      return run.error() << "dimension " << d << ": expected elements " << starts[d] << " to " << last << " inside 0.." << x.getDim(d) - 1;
+      return run.error() << "dimension " << d << ": expected elements " << starts[d] << " to " << last << " inside 0.."
+                         << x.getDim(d) - 1;
     start += starts[d] * own[d];
     strides.push_back(own[d] * op.getSteps()[d]);
   }
@@ -75,7 +77,8 @@ static LogicalResult runSlice(qnn::SliceOp op, OpRun &run) {
 static LogicalResult runConcat(qnn::ConcatOp op, OpRun &run) {
   int64_t axis = op.getAxis(), bytes = sizeOf(run.elementOfResult());
   Tensor y(run.elementOfResult(), run.shapeOf());
-  int64_t outer = elementCount(run.shapeOf().take_front(axis)), row = elementCount(run.shapeOf().drop_front(axis)) * bytes, offset = 0;
+  int64_t outer = elementCount(run.shapeOf().take_front(axis)),
+          row = elementCount(run.shapeOf().drop_front(axis)) * bytes, offset = 0;
   for (unsigned i = 0; i < run.getNumOperands(); ++i) {
     const Tensor &x = run.operand(i);
     int64_t part = elementCount(x.getShape().drop_front(axis)) * bytes;
@@ -90,7 +93,8 @@ static LogicalResult runConcat(qnn::ConcatOp op, OpRun &run) {
 static LogicalResult runGather(qnn::GatherOp op, OpRun &run) {
   const Tensor &x = run.operand(0), &indices = run.operand(1);
   int64_t axis = op.getAxis(), size = x.getDim(axis), bytes = sizeOf(x.getElement());
-  int64_t outer = elementCount(x.getShape().take_front(axis)), slice = elementCount(x.getShape().drop_front(axis + 1)) * bytes;
+  int64_t outer = elementCount(x.getShape().take_front(axis)),
+          slice = elementCount(x.getShape().drop_front(axis + 1)) * bytes;
   Tensor y(x.getElement(), run.shapeOf());
   char *to = y.mutableData<char>();
   for (int64_t o = 0; o < outer; ++o)

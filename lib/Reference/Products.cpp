@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Each output is one chain in the order of k (F4). The loops run over sixteen outputs at a time, which shortens the wait
-// and leaves every chain as it is.
+// Each output is one chain in the order of k (F4). The loops run over sixteen outputs at a time, which shortens the
+// wait and leaves every chain as it is.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,9 +29,11 @@ float step(float x, float w, float acc) { return __builtin_fmaf(x, w, acc); }
 int32_t step(int32_t x, int32_t w, int32_t acc) { return int32_t(uint32_t(x) * uint32_t(w) + uint32_t(acc)); }
 int64_t step(int64_t x, int64_t w, int64_t acc) { return int64_t(uint64_t(x) * uint64_t(w) + uint64_t(acc)); }
 
-/// acc[r][lane] continues its chain over all taps and channels: rows[r * taps + t][c] * w[(t * channels + c) * 16 + lane].
+/// acc[r][lane] continues its chain over all taps and channels: rows[r * taps + t][c] * w[(t * channels + c) * 16 +
+/// lane].
 template <typename T>
-inline __attribute__((always_inline)) void sumTile(const T *const *rows, int64_t taps, int64_t channels, const T *w, T (&acc)[kRows][kLanes]) {
+inline __attribute__((always_inline)) void sumTile(const T *const *rows, int64_t taps, int64_t channels, const T *w,
+                                                   T (&acc)[kRows][kLanes]) {
   for (int64_t t = 0; t < taps; ++t) {
     const T *x0 = rows[t], *x1 = rows[taps + t], *x2 = rows[2 * taps + t], *x3 = rows[3 * taps + t];
     for (int64_t c = 0; c < channels; ++c, w += kLanes)
@@ -46,7 +48,8 @@ inline __attribute__((always_inline)) void sumTile(const T *const *rows, int64_t
 
 /// Depthwise: acc[c] continues its chain over the taps, rows[t][c] * w[t * channels + c].
 template <typename T>
-inline __attribute__((always_inline)) void sumChannels(const T *const *rows, int64_t taps, int64_t channels, const T *w, T *acc) {
+inline __attribute__((always_inline)) void sumChannels(const T *const *rows, int64_t taps, int64_t channels, const T *w,
+                                                       T *acc) {
   for (int64_t t = 0; t < taps; ++t, w += channels) {
     const T *x = rows[t];
     for (int64_t c = 0; c < channels; ++c)
@@ -57,13 +60,14 @@ inline __attribute__((always_inline)) void sumChannels(const T *const *rows, int
 // An fma is exact whichever instruction or library call makes it: the clones differ in speed only.
 #define BITWRIGHT_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #define BITWRIGHT_KERNELS(T)                                                                                           \
-  BITWRIGHT_CLONES void tileOf##T(const T *const *rows, int64_t taps, int64_t channels, const T *w, T (&acc)[kRows][kLanes]) {          \
+  BITWRIGHT_CLONES void tileOf##T(const T *const *rows, int64_t taps, int64_t channels, const T *w,                    \
+                                  T(&acc)[kRows][kLanes]) {                                                            \
     sumTile<T>(rows, taps, channels, w, acc);                                                                          \
   }                                                                                                                    \
-  BITWRIGHT_CLONES void channelsOf##T(const T *const *rows, int64_t taps, int64_t channels, const T *w, T *acc) {                       \
+  BITWRIGHT_CLONES void channelsOf##T(const T *const *rows, int64_t taps, int64_t channels, const T *w, T *acc) {      \
     sumChannels<T>(rows, taps, channels, w, acc);                                                                      \
   }                                                                                                                    \
-  void tile(const T *const *rows, int64_t taps, int64_t channels, const T *w, T (&acc)[kRows][kLanes]) {               \
+  void tile(const T *const *rows, int64_t taps, int64_t channels, const T *w, T(&acc)[kRows][kLanes]) {                \
     tileOf##T(rows, taps, channels, w, acc);                                                                           \
   }                                                                                                                    \
   void depthwise(const T *const *rows, int64_t taps, int64_t channels, const T *w, T *acc) {                           \
@@ -113,9 +117,10 @@ struct TapReader {
 } // namespace
 
 template <typename T>
-Tensor reference::convolve(const Tensor &x, const Tensor &w, const ConvGeometry &geometry, ArrayRef<int64_t> outShape, Element element,
-                           unsigned threads) {
-  int64_t spatialRank = x.getRank() - 2, batch = x.getDim(0), inChannels = x.getDim(1), outChannels = outShape[1], groups = geometry.groups;
+Tensor reference::convolve(const Tensor &x, const Tensor &w, const ConvGeometry &geometry, ArrayRef<int64_t> outShape,
+                           Element element, unsigned threads) {
+  int64_t spatialRank = x.getRank() - 2, batch = x.getDim(0), inChannels = x.getDim(1), outChannels = outShape[1],
+          groups = geometry.groups;
   int64_t groupIn = inChannels / groups, groupOut = outChannels / groups;
   ArrayRef<int64_t> kernel = w.getShape().drop_front(2);
   int64_t taps = elementCount(kernel), inPositions = elementCount(x.getShape().drop_front(2));
@@ -169,7 +174,8 @@ Tensor reference::convolve(const Tensor &x, const Tensor &w, const ConvGeometry 
         }
         reader.read(position, reads);
         for (int64_t t = 0; t < taps; ++t)
-          rows[size_t(r * taps + t)] = reads[t] < 0 ? zeros.data() : pixels.data<T>() + (n * inPositions + reads[t]) * inChannels;
+          rows[size_t(r * taps + t)] =
+              reads[t] < 0 ? zeros.data() : pixels.data<T>() + (n * inPositions + reads[t]) * inChannels;
       }
       T *result = out.mutableData<T>() + first * outChannels;
       if (isDepthwise) {
@@ -197,8 +203,10 @@ Tensor reference::convolve(const Tensor &x, const Tensor &w, const ConvGeometry 
 }
 
 template <typename T>
-Tensor reference::multiply(const Tensor &a, const Tensor &b, bool bTransposed, ArrayRef<int64_t> outShape, Element element, unsigned threads) {
-  int64_t rank = int64_t(outShape.size()), m = outShape[rank - 2], n = outShape[rank - 1], depth = a.getDim(a.getRank() - 1);
+Tensor reference::multiply(const Tensor &a, const Tensor &b, bool bTransposed, ArrayRef<int64_t> outShape,
+                           Element element, unsigned threads) {
+  int64_t rank = int64_t(outShape.size()), m = outShape[rank - 2], n = outShape[rank - 1],
+          depth = a.getDim(a.getRank() - 1);
   ArrayRef<int64_t> batchShape = outShape.drop_back(2);
   Tensor out(element, outShape);
   std::vector<T> zeros(size_t(depth), T(0)), packed;
@@ -207,7 +215,8 @@ Tensor reference::multiply(const Tensor &a, const Tensor &b, bool bTransposed, A
   forEachBroadcast<2>(batchShape, batches, [&](int64_t batch, const std::array<int64_t, 2> &at) {
     const T *pa = a.data<T>() + at[0] * m * depth, *pb = b.data<T>() + at[1] * n * depth;
     if (packedFrom != at[1])
-      packed = packColumns<T>(depth, n, [&](int64_t k, int64_t o) { return bTransposed ? pb[o * depth + k] : pb[k * n + o]; });
+      packed = packColumns<T>(depth, n,
+                              [&](int64_t k, int64_t o) { return bTransposed ? pb[o * depth + k] : pb[k * n + o]; });
     packedFrom = at[1];
     T *result = out.mutableData<T>() + batch * m * n;
     parallelFor(m, threads, [&](int64_t begin, int64_t end) {
@@ -242,7 +251,8 @@ template <typename T> void reference::addBias(Tensor &y, const Tensor &bias, int
 }
 
 #define INSTANTIATE(T)                                                                                                 \
-  template Tensor reference::convolve<T>(const Tensor &, const Tensor &, const ConvGeometry &, ArrayRef<int64_t>, Element, unsigned);           \
+  template Tensor reference::convolve<T>(const Tensor &, const Tensor &, const ConvGeometry &, ArrayRef<int64_t>,      \
+                                         Element, unsigned);                                                           \
   template Tensor reference::multiply<T>(const Tensor &, const Tensor &, bool, ArrayRef<int64_t>, Element, unsigned);  \
   template void reference::addBias<T>(Tensor &, const Tensor &, int64_t);
 INSTANTIATE(float)
@@ -255,8 +265,9 @@ INSTANTIATE(int64_t)
 //===----------------------------------------------------------------------===//
 
 /// Runs `product(zero of T, widened a, widened b, element of T)` in float32 or, for integer operands, in int64.
-template <typename Product> static LogicalResult runProduct(OpRun &run, const Tensor &a, const Tensor &b, const Tensor &bias, int64_t biasAxis,
-                                                            Product product) {
+template <typename Product>
+static LogicalResult runProduct(OpRun &run, const Tensor &a, const Tensor &b, const Tensor &bias, int64_t biasAxis,
+                                Product product) {
   if (isFloat(a.getElement())) {
     Tensor y = product(float(), toFloat32(a), toFloat32(b), Element::F32);
     if (bias)
@@ -286,15 +297,17 @@ static LogicalResult runLinear(qnn::LinearOp op, OpRun &run) {
   int64_t depth = w.getDim(1), n = w.getDim(0), m = elementCount(run.shapeOf().drop_back());
   return runProduct(run, x, w, run.get(op.getBias()), int64_t(run.shapeOf().size()) - 1,
                     [&](auto zero, const Tensor &a, const Tensor &b, Element element) {
-                      Tensor y = multiply<decltype(zero)>(a.reshaped({m, depth}), b, /*bTransposed=*/true, {m, n}, element, run.threads());
+                      Tensor y = multiply<decltype(zero)>(a.reshaped({m, depth}), b, /*bTransposed=*/true, {m, n},
+                                                          element, run.threads());
                       return y.reshaped(run.shapeOf());
                     });
 }
 
 static LogicalResult runMatmul(qnn::MatmulOp, OpRun &run) {
-  return runProduct(run, run.operand(0), run.operand(1), {}, 0, [&](auto zero, const Tensor &a, const Tensor &b, Element element) {
-    return multiply<decltype(zero)>(a, b, /*bTransposed=*/false, run.shapeOf(), element, run.threads());
-  });
+  return runProduct(
+      run, run.operand(0), run.operand(1), {}, 0, [&](auto zero, const Tensor &a, const Tensor &b, Element element) {
+        return multiply<decltype(zero)>(a, b, /*bTransposed=*/false, run.shapeOf(), element, run.threads());
+      });
 }
 
 void reference::registerProducts(OpTable &table) {

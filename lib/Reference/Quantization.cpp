@@ -13,8 +13,8 @@ using namespace mlir;
 using namespace bitwright;
 using namespace bitwright::reference;
 
-/// Which scale (and zero point) belongs to an element: a stride a dimension into the scale tensor, and the group size of
-/// the grouped dimension.
+/// Which scale (and zero point) belongs to an element: a stride a dimension into the scale tensor, and the group size
+/// of the grouped dimension.
 namespace {
 struct ScaleIndex {
   Shape strides;
@@ -29,7 +29,8 @@ struct ScaleIndex {
 };
 } // namespace
 
-static FailureOr<ScaleIndex> scaleIndex(OpRun &run, qnn::SchemeAttr scheme, ArrayRef<int64_t> shape, const Tensor &scale) {
+static FailureOr<ScaleIndex> scaleIndex(OpRun &run, qnn::SchemeAttr scheme, ArrayRef<int64_t> shape,
+                                        const Tensor &scale) {
   ScaleIndex index;
   index.strides.assign(shape.size(), 0);
   auto expectCount = [&](int64_t count) -> LogicalResult {
@@ -44,7 +45,8 @@ static FailureOr<ScaleIndex> scaleIndex(OpRun &run, qnn::SchemeAttr scheme, Arra
     return index;
   case qnn::Granularity::Axis:
     if (scheme.getAxis() < 0 || scheme.getAxis() >= int64_t(shape.size()))
-      return run.error() << "expected an axis inside 0.." << shape.size() - 1 << ", found " << scheme.getAxis(), failure();
+      return run.error() << "expected an axis inside 0.." << shape.size() - 1 << ", found " << scheme.getAxis(),
+             failure();
     if (failed(expectCount(shape[scheme.getAxis()])))
       return failure();
     index.strides[scheme.getAxis()] = 1;
@@ -68,18 +70,22 @@ static FailureOr<ScaleIndex> scaleIndex(OpRun &run, qnn::SchemeAttr scheme, Arra
     return index;
   }
   default:
-    return run.error() << "expected granularity tensor, axis, group or per_token, found " << stringifyGranularity(scheme.getGranularity()), failure();
+    return run.error() << "expected granularity tensor, axis, group or per_token, found "
+                       << stringifyGranularity(scheme.getGranularity()),
+           failure();
   }
 }
 
 template <typename Op> static LogicalResult checkZeroPoint(Op op, OpRun &run, const Tensor &scale, Tensor &zeroPoint) {
   if (zeroPoint && zeroPoint.getNumElements() != scale.getNumElements() && zeroPoint.getNumElements() != 1)
-    return run.error() << "expected as many zero points as scales (" << scale.getNumElements() << "), found " << zeroPoint.describe();
+    return run.error() << "expected as many zero points as scales (" << scale.getNumElements() << "), found "
+                       << zeroPoint.describe();
   return success();
 }
 
 static LogicalResult runQuantize(qnn::QuantizeOp op, OpRun &run) {
-  Tensor x = toFloat32(run.get(op.getInput())), scale = toFloat32(run.get(op.getScale())), zeroPoint = run.get(op.getZeroPoint());
+  Tensor x = toFloat32(run.get(op.getInput())), scale = toFloat32(run.get(op.getScale())),
+         zeroPoint = run.get(op.getZeroPoint());
   FailureOr<ScaleIndex> index = scaleIndex(run, op.getScheme(), x.getShape(), scale);
   if (failed(index) || failed(checkZeroPoint(op, run, scale, zeroPoint)))
     return failure();
@@ -91,7 +97,8 @@ static LogicalResult runQuantize(qnn::QuantizeOp op, OpRun &run) {
   for (IndexCounter at(x.getShape()); !at.isDone(); at.next(), ++i) {
     int64_t s = (*index)(at.get());
     int32_t z = zeroPoint ? int32_t(zeroPoint.asInteger(zeroPoint.getNumElements() == 1 ? 0 : s)) : 0;
-    y.mutableData<int64_t>()[i] = numerics::quantizeFloat(x.data<float>()[i], scale.data<float>()[s], z, int32_t(lo), int32_t(hi));
+    y.mutableData<int64_t>()[i] =
+        numerics::quantizeFloat(x.data<float>()[i], scale.data<float>()[s], z, int32_t(lo), int32_t(hi));
   }
   run.set(narrowTo(y, run.elementOfResult()));
   return success();

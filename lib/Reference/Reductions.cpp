@@ -37,8 +37,10 @@ static Tensor axesLast(const Tensor &x, ArrayRef<int64_t> axes, int64_t &rowLeng
 using FloatReduction = float (*)(const float *, int64_t);
 using IntReduction = int64_t (*)(const int64_t *, int64_t);
 
-/// `ofNothing`: what a reduction of no integers gives: -1 the type's smallest value, 1 its largest, 0 what onIntegers says.
-template <typename Op> static void reduction(OpTable &table, FloatReduction onFloats, IntReduction onIntegers, int ofNothing = 0) {
+/// `ofNothing`: what a reduction of no integers gives: -1 the type's smallest value, 1 its largest, 0 what onIntegers
+/// says.
+template <typename Op>
+static void reduction(OpTable &table, FloatReduction onFloats, IntReduction onIntegers, int ofNothing = 0) {
   table.add(Op::getOperationName(), [=](OpRun &run) -> LogicalResult {
     auto op = cast<Op>(run.getOp());
     int64_t n = 0;
@@ -56,7 +58,8 @@ template <typename Op> static void reduction(OpTable &table, FloatReduction onFl
     Tensor x = toInt64(rows), y(Element::S64, run.shapeOf());
     auto [lo, hi] = reference::rangeOf(element);
     for (int64_t i = 0; i < y.getNumElements(); ++i)
-      y.mutableData<int64_t>()[i] = n == 0 && ofNothing ? (ofNothing < 0 ? lo : hi) : onIntegers(x.data<int64_t>() + i * n, n);
+      y.mutableData<int64_t>()[i] =
+          n == 0 && ofNothing ? (ofNothing < 0 ? lo : hi) : onIntegers(x.data<int64_t>() + i * n, n);
     run.set(narrowTo(y, element));
     return success();
   });
@@ -112,8 +115,12 @@ static LogicalResult runRows(OpRun &run, int64_t axis, void (*row)(const float *
   return success();
 }
 
-static LogicalResult runSoftmax(qnn::SoftmaxOp op, OpRun &run) { return runRows(run, int64_t(op.getAxis()), numerics::softmaxRow); }
-static LogicalResult runLogSoftmax(qnn::LogSoftmaxOp op, OpRun &run) { return runRows(run, int64_t(op.getAxis()), numerics::logSoftmaxRow); }
+static LogicalResult runSoftmax(qnn::SoftmaxOp op, OpRun &run) {
+  return runRows(run, int64_t(op.getAxis()), numerics::softmaxRow);
+}
+static LogicalResult runLogSoftmax(qnn::LogSoftmaxOp op, OpRun &run) {
+  return runRows(run, int64_t(op.getAxis()), numerics::logSoftmaxRow);
+}
 
 static LogicalResult runLayerNorm(qnn::LayerNormOp op, OpRun &run) {
   Tensor x = toFloat32(run.get(op.getInput())), y(Element::F32, run.shapeOf());
@@ -134,14 +141,17 @@ static LogicalResult runLayerNorm(qnn::LayerNormOp op, OpRun &run) {
 }
 
 static LogicalResult runGroupNorm(qnn::GroupNormOp op, OpRun &run) {
-  Tensor x = toFloat32(run.operand(0)), y(Element::F32, run.shapeOf()), scale = toFloat32(run.operand(1)), bias = toFloat32(run.operand(2));
-  int64_t channels = x.getDim(1), space = elementCount(x.getShape().drop_front(2)), n = channels / int64_t(op.getGroups()) * space;
+  Tensor x = toFloat32(run.operand(0)), y(Element::F32, run.shapeOf()), scale = toFloat32(run.operand(1)),
+         bias = toFloat32(run.operand(2));
+  int64_t channels = x.getDim(1), space = elementCount(x.getShape().drop_front(2)),
+          n = channels / int64_t(op.getGroups()) * space;
   float eps = op.getEpsilon().convertToFloat();
   for (int64_t i = 0; n > 0 && i < x.getNumElements(); i += n) {
     numerics::NormMoments m = numerics::normMoments(x.data<float>() + i, n, eps);
     for (int64_t j = i; j < i + n; ++j) {
       int64_t channel = j / space % channels;
-      y.mutableData<float>()[j] = numerics::normElement(x.data<float>()[j], m, scale.data<float>()[channel], bias.data<float>()[channel]);
+      y.mutableData<float>()[j] =
+          numerics::normElement(x.data<float>()[j], m, scale.data<float>()[channel], bias.data<float>()[channel]);
     }
   }
   run.set(storeAs(y, run.elementOfResult()));
@@ -158,7 +168,8 @@ static LogicalResult runBatchNorm(qnn::BatchNormOp op, OpRun &run) {
   for (int64_t i = 0; i < x.getNumElements(); ++i) {
     int64_t c = i / space % channels;
     numerics::NormMoments m{p[2].data<float>()[c], 1.0f / std::sqrt(p[3].data<float>()[c] + eps)};
-    y.mutableData<float>()[i] = numerics::normElement(x.data<float>()[i], m, p[0].data<float>()[c], p[1].data<float>()[c]);
+    y.mutableData<float>()[i] =
+        numerics::normElement(x.data<float>()[i], m, p[0].data<float>()[c], p[1].data<float>()[c]);
   }
   run.set(storeAs(y, run.elementOfResult()));
   return success();
@@ -194,12 +205,13 @@ static LogicalResult runMaxPool(qnn::MaxPoolOp op, OpRun &run) {
   return success();
 }
 
-/// The window's sum is one chain in row-major order from 0 (windows are small, and kernels run over channels), then divided
-/// by the float32 count.
+/// The window's sum is one chain in row-major order from 0 (windows are small, and kernels run over channels), then
+/// divided by the float32 count.
 static LogicalResult runAvgPool(qnn::AvgPoolOp op, OpRun &run) {
   const Tensor &input = run.operand(0);
   if (!isFloat(input.getElement()))
-    return run.error() << "expected a float operand, found " << nameOf(input.getElement()) << "; codes are averaged by dyadic.avg_pool";
+    return run.error() << "expected a float operand, found " << nameOf(input.getElement())
+                       << "; codes are averaged by dyadic.avg_pool";
   Windows windows(input.getShape(), run.shapeOf(), op.getKernel(), op.getStrides(), op.getPads(), op.getDilations());
   Tensor x = toFloat32(input), y(Element::F32, run.shapeOf());
   windows.forEach([&](int64_t out, ArrayRef<int64_t> elements, int64_t padded) {
@@ -262,7 +274,9 @@ void reference::registerReductions(OpTable &table) {
       table, [](const float *x, int64_t n) { return numerics::minF3(n, [=](int64_t i) { return x[i]; }); },
       [](const int64_t *x, int64_t n) { return n ? *std::min_element(x, x + n) : INT64_MAX; }, /*ofNothing=*/1);
   reduction<qnn::ReduceL2Op>(
-      table, [](const float *x, int64_t n) { return std::sqrt(numerics::sumOfSquaresF3(n, [=](int64_t i) { return x[i]; })); }, nullptr);
+      table,
+      [](const float *x, int64_t n) { return std::sqrt(numerics::sumOfSquaresF3(n, [=](int64_t i) { return x[i]; })); },
+      nullptr);
   table.add<qnn::ArgmaxOp>(runArgmax);
   table.add<qnn::SoftmaxOp>(runSoftmax);
   table.add<qnn::LogSoftmaxOp>(runLogSoftmax);

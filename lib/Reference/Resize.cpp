@@ -5,8 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Coordinates are float32 (they decide which neighbour is nearest, so their arithmetic is part of the meaning). Linear
-// and cubic interpolation work one dimension after the other, the last dimension first, each a chain of fma over its taps
-// in order of position, from 0. Dimensions with scale 1 are left alone.
+// and cubic interpolation work one dimension after the other, the last dimension first, each a chain of fma over its
+// taps in order of position, from 0. Dimensions with scale 1 are left alone.
 //
 //===----------------------------------------------------------------------===//
 
@@ -113,7 +113,8 @@ static Tensor interpolate(const Tensor &x, int64_t d, int64_t out, float scale, 
   Shape shape(x.getShape());
   shape[d] = out;
   Tensor y(Element::F32, shape);
-  int64_t in = x.getDim(d), inner = elementCount(x.getShape().drop_front(d + 1)), outer = elementCount(x.getShape().take_front(d));
+  int64_t in = x.getDim(d), inner = elementCount(x.getShape().drop_front(d + 1)),
+          outer = elementCount(x.getShape().take_front(d));
   for (int64_t p = 0; p < out; ++p) {
     Taps taps = interpolationTaps(coordinate(p, in, out, scale, op.getCoordinates()), in, op);
     for (int64_t o = 0; o < outer; ++o)
@@ -132,7 +133,8 @@ static LogicalResult runResize(qnn::ResizeOp op, OpRun &run) {
   ArrayRef<float> scales = op.getScales();
   for (int64_t d = 0; d < x.getRank(); ++d)
     if (scales[d] == 1.0f && x.getDim(d) != run.shapeOf()[d])
-      return run.error() << "dimension " << d << ": expected " << x.getDim(d) << " at scale 1, found " << run.shapeOf()[d];
+      return run.error() << "dimension " << d << ": expected " << x.getDim(d) << " at scale 1, found "
+                         << run.shapeOf()[d];
   if (x.getNumElements() == 0 && elementCount(run.shapeOf()) != 0)
     return run.error() << "expected at least one element to interpolate, found " << x.describe();
 
@@ -143,7 +145,8 @@ static LogicalResult runResize(qnn::ResizeOp op, OpRun &run) {
       std::vector<int64_t> source;
       for (int64_t i = 0; i < run.shapeOf()[d]; ++i)
         source.push_back(own[d] * (scales[d] == 1.0f ? i
-                                                     : nearestIndex(coordinate(i, x.getDim(d), run.shapeOf()[d], scales[d], op.getCoordinates()),
+                                                     : nearestIndex(coordinate(i, x.getDim(d), run.shapeOf()[d],
+                                                                               scales[d], op.getCoordinates()),
                                                                     x.getDim(d), op.getNearest())));
       sources.push_back(std::move(source));
     }

@@ -117,7 +117,8 @@ Tensor::Tensor(Element element, ArrayRef<int64_t> shape)
 }
 
 Tensor::Tensor(Element element, ArrayRef<int64_t> shape, const void *bytes, std::shared_ptr<const void> owner)
-    : element(element), shape(shape.begin(), shape.end()), count(elementCount(shape)), data_(bytes), owner(std::move(owner)) {}
+    : element(element), shape(shape.begin(), shape.end()), count(elementCount(shape)), data_(bytes),
+      owner(std::move(owner)) {}
 
 Tensor Tensor::reshaped(ArrayRef<int64_t> newShape) const {
   assert(elementCount(newShape) == count);
@@ -267,7 +268,8 @@ Tensor reference::storeAs(const Tensor &float32, Element element) {
   Tensor out(element, float32.getShape());
   for (int64_t i = 0; i < float32.getNumElements(); ++i) {
     float v = float32.data<float>()[i];
-    out.mutableData<uint16_t>()[i] = element == Element::F16 ? numerics::halfFromFloat(v) : numerics::bfloat16FromFloat(v);
+    out.mutableData<uint16_t>()[i] =
+        element == Element::F16 ? numerics::halfFromFloat(v) : numerics::bfloat16FromFloat(v);
   }
   return out;
 }

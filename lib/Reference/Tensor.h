@@ -43,7 +43,8 @@ int64_t elementCount(llvm::ArrayRef<int64_t> shape);
 /// Row-major strides in elements.
 Shape rowMajorStrides(llvm::ArrayRef<int64_t> shape);
 
-/// A dense row-major tensor on a shared buffer. Copies share the elements; whoever makes a tensor fills it before sharing.
+/// A dense row-major tensor on a shared buffer. Copies share the elements; whoever makes a tensor fills it before
+/// sharing.
 class Tensor {
 public:
   Tensor() = default;

@@ -14,13 +14,13 @@ namespace bitwright::reference {
 /// The windows of a pooling over N x C x spatial.
 class Windows {
 public:
-  Windows(llvm::ArrayRef<int64_t> input, llvm::ArrayRef<int64_t> output, llvm::ArrayRef<int64_t> kernel, llvm::ArrayRef<int64_t> strides,
-          llvm::ArrayRef<int64_t> pads, llvm::ArrayRef<int64_t> dilations)
-      : input(input.drop_front(2).begin(), input.end()), output(output.drop_front(2).begin(), output.end()), kernel(kernel), strides(strides), pads(pads), dilations(dilations),
-        planes(output[0] * output[1]) {}
+  Windows(llvm::ArrayRef<int64_t> input, llvm::ArrayRef<int64_t> output, llvm::ArrayRef<int64_t> kernel,
+          llvm::ArrayRef<int64_t> strides, llvm::ArrayRef<int64_t> pads, llvm::ArrayRef<int64_t> dilations)
+      : input(input.drop_front(2).begin(), input.end()), output(output.drop_front(2).begin(), output.end()),
+        kernel(kernel), strides(strides), pads(pads), dilations(dilations), planes(output[0] * output[1]) {}
 
-  /// Calls body(out, elements, padded): the output element; the input elements of its window that lie inside the input, in
-  /// row-major order; and how many positions of the window lie inside the input with its padding.
+  /// Calls body(out, elements, padded): the output element; the input elements of its window that lie inside the input,
+  /// in row-major order; and how many positions of the window lie inside the input with its padding.
   template <typename Body> void forEach(Body &&body) const {
     int64_t inPlane = elementCount(input), out = 0;
     llvm::SmallVector<int64_t> elements;

@@ -4,11 +4,13 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// quant-interpret IN.mlir [--function NAME] [--inputs IN.npz] [--input NAME=F.npy]... [--outputs OUT.npz] [--weights F.safetensors]
+// quant-interpret IN.mlir [--function NAME] [--inputs IN.npz] [--input NAME=F.npy]... [--outputs OUT.npz] [--weights
+// F.safetensors]
 //                 [--print] [--trace] [--limit N] [--interpret-threads N]
 //
 // Without --function every function without arguments runs, or the only function there is. Results are printed as
-// `@function#i TYPE[SHAPE] = elements` unless --outputs is given. Exit status: 0 done, 1 the input is wrong, 2 wrong usage.
+// `@function#i TYPE[SHAPE] = elements` unless --outputs is given. Exit status: 0 done, 1 the input is wrong, 2 wrong
+// usage.
 //
 //===----------------------------------------------------------------------===//
 
@@ -36,11 +38,16 @@ namespace cl = llvm::cl;
 static cl::OptionCategory category("quant-interpret options");
 static cl::opt<std::string> inputFile(cl::Positional, cl::desc("IN.mlir"), cl::init("-"), cl::cat(category));
 static cl::opt<std::string> functionName("function", cl::desc("The function to run"), cl::cat(category));
-static cl::opt<std::string> inputsFile("inputs", cl::desc("Inputs by name"), cl::value_desc("IN.npz"), cl::cat(category));
-static cl::list<std::string> inputFiles("input", cl::desc("One input"), cl::value_desc("NAME=F.npy"), cl::cat(category));
-static cl::opt<std::string> outputsFile("outputs", cl::desc("Write the results, by name"), cl::value_desc("OUT.npz"), cl::cat(category));
-static cl::list<std::string> weightFiles("weights", cl::desc("Tensors that qnn.weight names"), cl::value_desc("F.safetensors"), cl::cat(category));
-static cl::opt<bool> printResults("print", cl::desc("Print the results (the default without --outputs)"), cl::cat(category));
+static cl::opt<std::string> inputsFile("inputs", cl::desc("Inputs by name"), cl::value_desc("IN.npz"),
+                                       cl::cat(category));
+static cl::list<std::string> inputFiles("input", cl::desc("One input"), cl::value_desc("NAME=F.npy"),
+                                        cl::cat(category));
+static cl::opt<std::string> outputsFile("outputs", cl::desc("Write the results, by name"), cl::value_desc("OUT.npz"),
+                                        cl::cat(category));
+static cl::list<std::string> weightFiles("weights", cl::desc("Tensors that qnn.weight names"),
+                                         cl::value_desc("F.safetensors"), cl::cat(category));
+static cl::opt<bool> printResults("print", cl::desc("Print the results (the default without --outputs)"),
+                                  cl::cat(category));
 static cl::opt<bool> trace("trace", cl::desc("Print the result of every operation"), cl::cat(category));
 static cl::opt<int64_t> limit("limit", cl::desc("Elements to print of each tensor"), cl::init(64), cl::cat(category));
 static cl::opt<unsigned> threads("interpret-threads", cl::desc("Threads for products"), cl::init(1), cl::cat(category));
@@ -53,13 +60,17 @@ static LogicalResult fail(const Twine &message) {
 static std::optional<Element> elementOfArray(const formats::NpyArray &array) {
   switch (array.kind) {
   case 'f':
-    return array.itemSize == 4 ? std::optional(Element::F32) : array.itemSize == 2 ? std::optional(Element::F16) : std::nullopt;
+    return array.itemSize == 4   ? std::optional(Element::F32)
+           : array.itemSize == 2 ? std::optional(Element::F16)
+                                 : std::nullopt;
   case 'V':
     return array.itemSize == 2 ? std::optional(Element::BF16) : std::nullopt;
   case 'b':
     return Element::Bool;
   case 'u':
-    return array.itemSize == 1 ? std::optional(Element::U8) : array.itemSize == 2 ? std::optional(Element::U16) : std::nullopt;
+    return array.itemSize == 1   ? std::optional(Element::U8)
+           : array.itemSize == 2 ? std::optional(Element::U16)
+                                 : std::nullopt;
   case 'i':
     switch (array.itemSize) {
     case 1:
@@ -79,11 +90,11 @@ static formats::NpyArray toArray(const Tensor &tensor) {
   formats::NpyArray array;
   Element element = tensor.getElement();
   array.itemSize = unsigned(sizeOf(element));
-  array.kind = element == Element::BF16                                                          ? 'V'
-               : isFloat(element)                                                                ? 'f'
-               : element == Element::Bool                                                        ? 'b'
+  array.kind = element == Element::BF16                            ? 'V'
+               : isFloat(element)                                  ? 'f'
+               : element == Element::Bool                          ? 'b'
                : element == Element::U8 || element == Element::U16 ? 'u'
-                                                                                                 : 'i';
+                                                                   : 'i';
   array.shape.assign(tensor.getShape().begin(), tensor.getShape().end());
   array.data.assign(tensor.data<uint8_t>(), tensor.data<uint8_t>() + tensor.getNumBytes());
   return array;
@@ -116,12 +127,14 @@ static LogicalResult readInputs(std::vector<formats::NamedArray> &arrays) {
   return success();
 }
 
-static LogicalResult collectInputs(func::FuncOp func, const std::vector<formats::NamedArray> &arrays, SmallVector<Tensor> &inputs) {
+static LogicalResult collectInputs(func::FuncOp func, const std::vector<formats::NamedArray> &arrays,
+                                   SmallVector<Tensor> &inputs) {
   for (unsigned i = 0; i < func.getNumArguments(); ++i) {
     std::string name = argumentName(func, i);
     auto it = llvm::find_if(arrays, [&](const formats::NamedArray &array) { return array.name == name; });
     if (it == arrays.end())
-      return fail("input '" + name + "' of @" + func.getName() + " is missing: give it with --inputs or --input " + name + "=F.npy");
+      return fail("input '" + name + "' of @" + func.getName() + " is missing: give it with --inputs or --input " +
+                  name + "=F.npy");
     std::optional<Element> element = elementOfArray(it->array);
     if (!element)
       return fail("input '" + name + "': elements of type " + it->array.typeText() + " are not supported");
@@ -168,7 +181,8 @@ int main(int argc, char **argv) {
     return 2;
 
   DialectRegistry registry;
-  registry.insert<func::FuncDialect, qnn::QnnDialect, dyadic::DyadicDialect, kernel::KernelDialect, exec::ExecDialect>();
+  registry
+      .insert<func::FuncDialect, qnn::QnnDialect, dyadic::DyadicDialect, kernel::KernelDialect, exec::ExecDialect>();
   MLIRContext context(registry);
   llvm::SourceMgr sources;
   auto file = llvm::MemoryBuffer::getFileOrSTDIN(inputFile);

@@ -38,8 +38,7 @@ struct Worst {
 
 /// The largest error of f against g over a 2^-12 grid on [lo, hi] and `count` random inputs of the interval. `unit`
 /// gives what the error is measured in.
-template <class F, class G, class U>
-Worst sweep(F &&f, G &&g, U &&unit, float lo, float hi, int64_t count) {
+template <class F, class G, class U> Worst sweep(F &&f, G &&g, U &&unit, float lo, float hi, int64_t count) {
   Worst worst;
   auto check = [&](float x) {
     double exact = g(double(x));
@@ -199,7 +198,9 @@ TEST(FloatFunctions, F2_HardSigmoidAndSwish) {
   EXPECT_EQ(bn::hardSwish(b, 3.0f), 3.0f);
   EXPECT_EQ(bn::hardSwish(b, -3.0f), 0.0f);
   EXPECT_EQ(bn::hardSwish(b, -kInf), 0.0f);
-  EXPECT_BOUND(sweep([](float x) { return bn::hardSwish(b, x); }, bn::real::hardSwish, absoluteScaled, -5.0f, 5.0f, 200000), 2e-7);
+  EXPECT_BOUND(
+      sweep([](float x) { return bn::hardSwish(b, x); }, bn::real::hardSwish, absoluteScaled, -5.0f, 5.0f, 200000),
+      2e-7);
   EXPECT_TRUE(std::isnan(bn::hardSwish(b, kNaN)));
 }
 

@@ -16,8 +16,9 @@ using i128 = __int128;
 
 namespace {
 
-const RoundingMode kAllModes[] = {RoundingMode::HalfUp, RoundingMode::HalfAway,     RoundingMode::HalfEven,  RoundingMode::Floor,
-                                  RoundingMode::Trunc,  RoundingMode::TfliteDouble, RoundingMode::TosaDouble};
+const RoundingMode kAllModes[] = {RoundingMode::HalfUp,    RoundingMode::HalfAway, RoundingMode::HalfEven,
+                                  RoundingMode::Floor,     RoundingMode::Trunc,    RoundingMode::TfliteDouble,
+                                  RoundingMode::TosaDouble};
 
 i128 floorDiv(i128 n, i128 d) {
   i128 q = n / d;
@@ -136,7 +137,8 @@ TEST(Requantize, R5_Int32Extremes) {
         for (RoundingMode mode : kAllModes) {
           int64_t exact = reference(acc, b, c, mode);
           ASSERT_EQ(requantizeUnclamped(acc, b, c, mode), exact) << acc << " " << b << " " << c << " " << int(mode);
-          ASSERT_EQ(requantize(acc, b, c, 3, -128, 127, mode), std::min<int64_t>(127, std::max<int64_t>(-128, exact + 3)));
+          ASSERT_EQ(requantize(acc, b, c, 3, -128, 127, mode),
+                    std::min<int64_t>(127, std::max<int64_t>(-128, exact + 3)));
         }
 }
 
@@ -165,7 +167,13 @@ TEST(Requantize, R7_Ties) {
 TEST(Requantize, R6_ErrorBoundAndMismatchRate) {
   // Mismatch rates of the table; 0 where the table gives none that a sample of this size could show.
   auto expectedRate = [](int p) {
-    return p == 7 ? 0.19 : p == 8 ? 0.098 : p == 10 ? 0.023 : p == 12 ? 0.005 : p == 15 ? 0.0008 : p == 16 ? 0.0003 : 0.0;
+    return p == 7    ? 0.19
+           : p == 8  ? 0.098
+           : p == 10 ? 0.023
+           : p == 12 ? 0.005
+           : p == 15 ? 0.0008
+           : p == 16 ? 0.0003
+                     : 0.0;
   };
   std::mt19937_64 random(6);
   std::uniform_real_distribution<double> exponent(-20.0, -8.0), unit(-128.0, 127.0);
@@ -243,7 +251,8 @@ TEST(Requantize, R10_SharedShift) {
   for (int i = 0; i < 200000; ++i) {
     Multiplier m{int32_t((int64_t(1) << 30) + int64_t(random() >> 34)), 44};
     int32_t acc = int32_t(int64_t(random() % 3000000) - 1500000);
-    changed += requantize(acc, m.value, 44, 0, -128, 127) != requantize(acc, int32_t(roundHalfUp(int64_t(m.value), 4)), 40, 0, -128, 127);
+    changed += requantize(acc, m.value, 44, 0, -128, 127) !=
+               requantize(acc, int32_t(roundHalfUp(int64_t(m.value), 4)), 40, 0, -128, 127);
   }
   EXPECT_LE(changed, 4);
 }
@@ -276,8 +285,8 @@ TEST(Requantize, R12_ZeroPointTermsAllFourBit) {
 }
 
 TEST(Requantize, R13_PaddingWithTheZeroPointCode) {
-  // A 1-d convolution of 5 codes, kernel 3, padding 1 (weights with zero point 0): padding with zx and folding -zx * sum w
-  // into the bias equals the explicit sum over the real positions.
+  // A 1-d convolution of 5 codes, kernel 3, padding 1 (weights with zero point 0): padding with zx and folding -zx *
+  // sum w into the bias equals the explicit sum over the real positions.
   std::mt19937 random(13);
   for (int trial = 0; trial < 2000; ++trial) {
     int x[5], w[3], zx = int(random() % 256) - 128;
@@ -338,8 +347,10 @@ TEST(Requantize, R18_ShiftOnlyEqualsR4) {
   for (int k = 0; k <= 31; ++k)
     for (int i = 0; i < 20000; ++i) {
       int32_t acc = int32_t(random()) >> (random() % 31);
-      for (RoundingMode mode : {RoundingMode::HalfUp, RoundingMode::HalfAway, RoundingMode::HalfEven, RoundingMode::Floor, RoundingMode::Trunc})
-        ASSERT_EQ(requantizeShiftOnly(acc, k, 1, -128, 127, mode), requantize(acc, 1 << 30, k + 30, 1, -128, 127, mode));
+      for (RoundingMode mode : {RoundingMode::HalfUp, RoundingMode::HalfAway, RoundingMode::HalfEven,
+                                RoundingMode::Floor, RoundingMode::Trunc})
+        ASSERT_EQ(requantizeShiftOnly(acc, k, 1, -128, 127, mode),
+                  requantize(acc, 1 << 30, k + 30, 1, -128, 127, mode));
     }
   EXPECT_EQ(requantizeShiftOnly(5, -3, 0, -128, 127), 40);
   EXPECT_EQ(requantizeShiftOnly(INT32_MAX, -31, 0, -128, 127), 127);

@@ -15,11 +15,13 @@ using namespace bitwright::numerics;
 namespace {
 
 TEST(Roots, S2_AllFractionsPerDegree) {
-  const double tableError[] = {1.24e-3, 5.4e-5, 1.9e-6, 5.5e-8}; // printed with two or three digits: 1 % slack for rounding
+  const double tableError[] = {1.24e-3, 5.4e-5, 1.9e-6,
+                               5.5e-8}; // printed with two or three digits: 1 % slack for rounding
   for (int degree = 2; degree <= 5; ++degree) {
     double worst = 0;
     for (int r = 0; r < 65536; ++r)
-      worst = std::fmax(worst, std::fabs(exp2Fraction(r, degree, exp2Coefficients(degree)) * 0x1p-30 - std::exp2(-r / 65536.0)));
+      worst = std::fmax(
+          worst, std::fabs(exp2Fraction(r, degree, exp2Coefficients(degree)) * 0x1p-30 - std::exp2(-r / 65536.0)));
     EXPECT_LE(worst, tableError[degree - 2] * 1.01) << degree;
     EXPECT_GE(worst, tableError[degree - 2] * 0.9) << degree;
   }
@@ -32,7 +34,8 @@ TEST(Roots, S1_Limits) {
   EXPECT_EQ(exp2Negative(UINT32_MAX, 3, k), 0);
   EXPECT_EQ(exponentOf(0, UINT32_MAX >> 1, 31), 0u);
   // d * b + 2^(c-1) overflows int64 here, not uint64
-  EXPECT_EQ(exponentOf(UINT32_MAX, INT32_MAX, 62), uint32_t((uint64_t(UINT32_MAX) * INT32_MAX + (uint64_t(1) << 61)) >> 62));
+  EXPECT_EQ(exponentOf(UINT32_MAX, INT32_MAX, 62),
+            uint32_t((uint64_t(UINT32_MAX) * INT32_MAX + (uint64_t(1) << 61)) >> 62));
   EXPECT_EQ(exponentOf(UINT32_MAX, INT32_MAX, 2), 31u << 16);
 }
 

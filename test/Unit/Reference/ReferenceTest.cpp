@@ -47,12 +47,14 @@ struct ConvCase {
   int64_t n, c, h, w, o, kh, kw, stride, padTop, padLeft, padBottom, padRight, dilation, groups;
 };
 const ConvCase kConvCases[] = {
-    {1, 3, 9, 11, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1},  {2, 4, 7, 5, 6, 3, 2, 2, 0, 1, 2, 0, 1, 2},    {1, 17, 6, 6, 33, 1, 1, 1, 0, 0, 0, 0, 1, 1},
-    {1, 8, 10, 3, 8, 5, 3, 1, 2, 1, 2, 1, 1, 8},  {3, 6, 8, 8, 12, 3, 3, 1, 2, 2, 2, 2, 2, 3},   {1, 5, 4, 4, 5, 3, 3, 3, 1, 0, 0, 1, 1, 5},
+    {1, 3, 9, 11, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1},  {2, 4, 7, 5, 6, 3, 2, 2, 0, 1, 2, 0, 1, 2},
+    {1, 17, 6, 6, 33, 1, 1, 1, 0, 0, 0, 0, 1, 1}, {1, 8, 10, 3, 8, 5, 3, 1, 2, 1, 2, 1, 1, 8},
+    {3, 6, 8, 8, 12, 3, 3, 1, 2, 2, 2, 2, 2, 3},  {1, 5, 4, 4, 5, 3, 3, 3, 1, 0, 0, 1, 1, 5},
     {2, 20, 1, 13, 40, 1, 5, 2, 0, 2, 0, 2, 1, 1}};
 
 /// The definition of qnn.conv, one output at a time: taps outer, channels inner, padding as zeros.
-template <typename T> std::vector<T> convByDefinition(const ConvCase &k, const T *x, const T *w, int64_t oh, int64_t ow) {
+template <typename T>
+std::vector<T> convByDefinition(const ConvCase &k, const T *x, const T *w, int64_t oh, int64_t ow) {
   std::vector<T> y;
   int64_t gc = k.c / k.groups, go = k.o / k.groups;
   for (int64_t n = 0; n < k.n; ++n)
@@ -78,15 +80,18 @@ TEST(Reference, F4_ConvEqualsItsDefinition) {
   for (const ConvCase &k : kConvCases) {
     int64_t oh = (k.h + k.padTop + k.padBottom - k.dilation * (k.kh - 1) - 1) / k.stride + 1;
     int64_t ow = (k.w + k.padLeft + k.padRight - k.dilation * (k.kw - 1) - 1) / k.stride + 1;
-    int64_t strides[] = {k.stride, k.stride}, pads[] = {k.padTop, k.padLeft, k.padBottom, k.padRight}, dilations[] = {k.dilation, k.dilation};
+    int64_t strides[] = {k.stride, k.stride}, pads[] = {k.padTop, k.padLeft, k.padBottom, k.padRight},
+            dilations[] = {k.dilation, k.dilation};
     ConvGeometry geometry{strides, pads, dilations, k.groups, false};
     Tensor x = randomFloats({k.n, k.c, k.h, k.w}, seed++), w = randomFloats({k.o, k.c / k.groups, k.kh, k.kw}, seed++);
     std::vector<float> expected = convByDefinition(k, x.data<float>(), w.data<float>(), oh, ow);
     for (unsigned threads : {1u, 3u}) {
       Tensor y = convolve<float>(x, w, geometry, {k.n, k.o, oh, ow}, Element::F32, threads);
-      ASSERT_TRUE(y.equals(Tensor::ofFloats({k.n, k.o, oh, ow}, expected))) << "case " << &k - kConvCases << ", " << threads << " threads";
+      ASSERT_TRUE(y.equals(Tensor::ofFloats({k.n, k.o, oh, ow}, expected)))
+          << "case " << &k - kConvCases << ", " << threads << " threads";
     }
-    Tensor xi = randomIntegers({k.n, k.c, k.h, k.w}, seed++, -255, 255), wi = randomIntegers({k.o, k.c / k.groups, k.kh, k.kw}, seed++, -128, 127);
+    Tensor xi = randomIntegers({k.n, k.c, k.h, k.w}, seed++, -255, 255),
+           wi = randomIntegers({k.o, k.c / k.groups, k.kh, k.kw}, seed++, -128, 127);
     std::vector<int32_t> exact = convByDefinition(k, xi.data<int32_t>(), wi.data<int32_t>(), oh, ow);
     Tensor yi = convolve<int32_t>(xi, wi, geometry, {k.n, k.o, oh, ow}, Element::S32, 1);
     ASSERT_TRUE(yi.equals(Tensor::of<int32_t>(Element::S32, {k.n, k.o, oh, ow}, exact)));
@@ -101,9 +106,11 @@ TEST(Reference, ConvTransposeIsTheGradientOfConv) {
   for (const ConvCase &k : kConvCases) {
     int64_t oh = (k.h + k.padTop + k.padBottom - k.dilation * (k.kh - 1) - 1) / k.stride + 1;
     int64_t ow = (k.w + k.padLeft + k.padRight - k.dilation * (k.kw - 1) - 1) / k.stride + 1;
-    int64_t strides[] = {k.stride, k.stride}, pads[] = {k.padTop, k.padLeft, k.padBottom, k.padRight}, dilations[] = {k.dilation, k.dilation};
+    int64_t strides[] = {k.stride, k.stride}, pads[] = {k.padTop, k.padLeft, k.padBottom, k.padRight},
+            dilations[] = {k.dilation, k.dilation};
     ConvGeometry forward{strides, pads, dilations, k.groups, false}, backward{strides, pads, dilations, k.groups, true};
-    Tensor x = randomIntegers({k.n, k.c, k.h, k.w}, seed++, -9, 9), w = randomIntegers({k.o, k.c / k.groups, k.kh, k.kw}, seed++, -9, 9);
+    Tensor x = randomIntegers({k.n, k.c, k.h, k.w}, seed++, -9, 9),
+           w = randomIntegers({k.o, k.c / k.groups, k.kh, k.kw}, seed++, -9, 9);
     Tensor y = randomIntegers({k.n, k.o, oh, ow}, seed++, -9, 9);
     Tensor fx = convolve<int32_t>(x, w, forward, y.getShape(), Element::S32, 1);
     Tensor by = convolve<int32_t>(y, w, backward, x.getShape(), Element::S32, 2);
@@ -134,8 +141,10 @@ TEST(Reference, F4_MatmulEqualsItsDefinition) {
           for (int64_t j = 0; j < n; ++j)
             transposed[size_t(j * k + t)] = b.data<float>()[t * n + j];
         Tensor exact = Tensor::ofFloats({2, m, n}, expected);
-        ASSERT_TRUE(multiply<float>(a, b, false, {2, m, n}, Element::F32, 1).equals(exact)) << m << " " << n << " " << k;
-        ASSERT_TRUE(multiply<float>(a, Tensor::ofFloats({n, k}, transposed), true, {2, m, n}, Element::F32, 2).equals(exact));
+        ASSERT_TRUE(multiply<float>(a, b, false, {2, m, n}, Element::F32, 1).equals(exact))
+            << m << " " << n << " " << k;
+        ASSERT_TRUE(
+            multiply<float>(a, Tensor::ofFloats({n, k}, transposed), true, {2, m, n}, Element::F32, 2).equals(exact));
       }
 }
 
@@ -174,12 +183,16 @@ TEST_F(ReferenceIR, BindsSymbolsAndChecksInputs) {
   auto results = interpret(func, {randomFloats({3, 4}, 1), randomFloats({4, 6}, 2)});
   ASSERT_TRUE(succeeded(results));
   EXPECT_EQ((*results)[0].describe(), "f32[3,6]");
-  EXPECT_EQ(errorOf(func, {randomFloats({3, 4}, 1), randomFloats({4, 5}, 2)}), "input 1: expected dimension 1 to be 6, found 5");
-  EXPECT_EQ(errorOf(func, {randomFloats({9, 4}, 1), randomFloats({4, 18}, 2)}), "dimension M: expected 1..8 in steps of 1, found 9");
-  EXPECT_EQ(errorOf(func, {randomFloats({3, 5}, 1), randomFloats({5, 6}, 2)}), "dimension K: expected 2..8 in steps of 2, found 5");
+  EXPECT_EQ(errorOf(func, {randomFloats({3, 4}, 1), randomFloats({4, 5}, 2)}),
+            "input 1: expected dimension 1 to be 6, found 5");
+  EXPECT_EQ(errorOf(func, {randomFloats({9, 4}, 1), randomFloats({4, 18}, 2)}),
+            "dimension M: expected 1..8 in steps of 1, found 9");
+  EXPECT_EQ(errorOf(func, {randomFloats({3, 5}, 1), randomFloats({5, 6}, 2)}),
+            "dimension K: expected 2..8 in steps of 2, found 5");
   EXPECT_EQ(errorOf(func, {randomFloats({3, 4}, 1)}), "expected 2 inputs, found 1");
   EXPECT_EQ(errorOf(func, {randomFloats({3}, 1), randomFloats({4, 6}, 2)}), "input 0: expected rank 2, found 1");
-  EXPECT_EQ(errorOf(func, {randomIntegers({3, 4}, 1, 0, 1), randomFloats({4, 6}, 2)}), "input 0: expected elements of type 'f32', found s32");
+  EXPECT_EQ(errorOf(func, {randomIntegers({3, 4}, 1, 0, 1), randomFloats({4, 6}, 2)}),
+            "input 0: expected elements of type 'f32', found s32");
 }
 
 TEST_F(ReferenceIR, ObserverSeesEachResultInOrder) {
