@@ -59,12 +59,8 @@ static LogicalResult verifyLayouts(FusedOp op, std::optional<ArrayAttr> layouts,
 }
 
 LogicalResult FusedOp::verify() {
-  auto yield = dyn_cast<YieldOp>(getBlock().getTerminator());
-  if (!yield)
-    return emitOpError() << "expected the body to end with kernel.yield";
-  if (getBlock().getArgumentTypes() != getInputs().getTypes())
-    return emitOpError() << "expected block arguments of the operands' types";
-  if (yield.getValues().getTypes() != getOutputs().getTypes())
+  // That there is a yield and that the arguments fit the operands is part of inferSymbolicShapes.
+  if (getYield().getValues().getTypes() != getOutputs().getTypes())
     return emitOpError() << "expected kernel.yield of the results' types";
   if (failed(verifyLayouts(*this, getOperandLayouts(), getInputs(), "operand")))
     return failure();
@@ -72,13 +68,24 @@ LogicalResult FusedOp::verify() {
 }
 
 std::string FusedOp::inferSymbolicShapes(ArrayRef<SymbolicShape> operands, SmallVectorImpl<SymbolicShape> &results) {
+  // The operation's verifier runs after this one: the boundary may still be wrong.
+  auto yield = getBlock().empty() ? YieldOp() : dyn_cast<YieldOp>(getBlock().back());
+  if (!yield)
+    return "expected the body to end with kernel.yield";
+  if (getBlock().getArgumentTypes() != getInputs().getTypes())
+    return "expected block arguments of the operands' types";
+  if (yield.getNumOperands() != getNumResults())
+    return "expected kernel.yield of the results' types";
   SymbolicShapes shapes(4096);
   for (auto [argument, shape] : llvm::zip(getBlock().getArguments(), operands))
     shapes.set(argument, shape);
   for (Operation &op : getBlock().without_terminator()) {
     SmallVector<SymbolicShape> inputs, outputs;
-    for (Value operand : op.getOperands())
+    for (Value operand : op.getOperands()) {
+      if (!shapes.contains(operand))
+        return "expected the body to use only its arguments and its own values";
       inputs.push_back(shapes.get(operand));
+    }
     auto shaped = dyn_cast<SymbolicShapeOpInterface>(op);
     if (!shaped)
       return ("'" + op.getName().getStringRef() + "' has no symbolic shape").str();
@@ -87,8 +94,11 @@ std::string FusedOp::inferSymbolicShapes(ArrayRef<SymbolicShape> operands, Small
     for (auto [value, shape] : llvm::zip(op.getResults(), outputs))
       shapes.set(value, shape);
   }
-  for (Value value : getYield().getValues())
+  for (Value value : yield.getValues()) {
+    if (!shapes.contains(value))
+      return "expected the body to use only its arguments and its own values";
     results.push_back(shapes.get(value));
+  }
   return "";
 }
 
