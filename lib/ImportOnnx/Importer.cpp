@@ -172,6 +172,22 @@ SmallVector<int64_t> NodeImporter::normalizeAxes(ArrayRef<int64_t> axes, int64_t
 
 Value NodeImporter::finishOp(Operation *operation) {
   std::string problem;
+  // Shape rules name symbol i "si"; the model has better names.
+  auto withNames = [&](const std::string &text) {
+    std::string named;
+    for (size_t i = 0; i < text.size();) {
+      unsigned index;
+      StringRef rest = StringRef(text).drop_front(i);
+      StringRef digits = rest.drop_front().take_while([](char c) { return isdigit(c); });
+      if (rest[0] == 's' && (i == 0 || !isalnum(text[i - 1])) && !digits.empty() && !digits.getAsInteger(10, index) && index < getSymbols().size()) {
+        named += getSymbols()[index].name;
+        i += 1 + digits.size();
+      } else {
+        named += text[i++];
+      }
+    }
+    return named;
+  };
   SmallVector<SymbolicShape> operands, results;
   for (Value operand : operation->getOperands())
     operands.push_back(importer.shapes.get(operand));
@@ -223,9 +239,9 @@ Value NodeImporter::finishOp(Operation *operation) {
   }
   operation->erase();
   if (undecided)
-    refuse(kUndecided, problem);
+    refuse(kUndecided, withNames(problem));
   else
-    error(problem);
+    error(withNames(problem));
   return getPlaceholder();
 }
 

@@ -7,6 +7,7 @@
 #include "lib/ImportOnnx/Operators.h"
 #include "lib/ImportOnnx/SliceBounds.h"
 #include "onnx.pb.h"
+#include <numeric>
 
 using namespace mlir;
 using namespace bitwright;
@@ -131,9 +132,10 @@ bool onnximport::readSlice(NodeImporter &node, SliceBounds &result) {
 
 /// The dimension that -1 stands for: elements of `input` divided by the product of `known`.
 static std::optional<AffineExpr> solveDimension(NodeImporter &node, const SymbolicShape &input, SmallVector<AffineExpr> known) {
-  // Equal factors cancel; what remains must be one symbolic factor at most on the input's side, and constants.
+  ArrayRef<DimSymbol> symbols = node.getSymbols();
+  // Equal factors cancel; what remains are constants and symbolic factors.
   int64_t numerator = 1, denominator = 1;
-  AffineExpr symbolic;
+  SmallVector<AffineExpr> factors, divisors;
   auto multiply = [](int64_t &product, int64_t factor) { return !__builtin_mul_overflow(product, factor, &product) && std::abs(product) <= kMaxElements; };
   for (AffineExpr dim : input) {
     if (auto size = constantOf(dim)) {
@@ -144,37 +146,64 @@ static std::optional<AffineExpr> solveDimension(NodeImporter &node, const Symbol
     auto same = llvm::find_if(known, [&](AffineExpr other) { return areEqual(dim, other); });
     if (same != known.end())
       known.erase(same);
-    else if (symbolic)
-      return std::nullopt;
     else
-      symbolic = dim;
+      factors.push_back(dim);
   }
-  SmallVector<AffineExpr> rest;
   for (AffineExpr dim : known) {
     if (auto size = constantOf(dim)) {
       if (!multiply(denominator, *size))
         return std::nullopt;
     } else {
-      rest.push_back(dim);
+      divisors.push_back(dim);
     }
   }
   if (denominator == 0)
     return std::nullopt;
-  if (!symbolic)
-    return rest.empty() && numerator % denominator == 0 ? std::optional(node.expr(numerator / denominator)) : std::nullopt;
-  AffineExpr total = simplifyAffineExpr(symbolic * numerator, 0, node.getSymbols().size());
-  if (!boundsOf(total, node.getSymbols()))
-    return std::nullopt;
-  if (rest.size() == 1) {
-    // expr * c / (other * d) is a constant if expr * c = other * d * q.
-    for (int64_t q = 1; q <= 4096; ++q)
-      if (areEqual(total, rest[0] * denominator * q))
-        return node.expr(q);
-    return std::nullopt;
+  // A symbolic divisor must be a constant multiple of one factor, or of their product.
+  for (AffineExpr divisor : divisors) {
+    SmallVector<AffineExpr> candidates(factors);
+    AffineExpr product = productOf(factors, node.getContext());
+    bool found = false;
+    auto isMultipleOf = [&](AffineExpr expr, int64_t &q) {
+      for (q = 1; q <= 64; ++q)
+        if (areEqual(divisor, expr * q))
+          return true;
+      return false;
+    };
+    int64_t q;
+    for (size_t i = 0; i < factors.size() && !found; ++i)
+      if (isMultipleOf(factors[i], q) && multiply(denominator, q)) {
+        factors.erase(factors.begin() + i);
+        found = true;
+      } else if (int64_t k = [&] {
+                   for (int64_t k = 2; k <= 64; ++k)
+                     if (areEqual(factors[i], divisor * k))
+                       return k;
+                   return int64_t(0);
+                 }();
+                 k && multiply(numerator, k)) {
+        factors.erase(factors.begin() + i);
+        found = true;
+      }
+    if (!found && factors.size() > 1 && isMultipleOf(product, q) && multiply(denominator, q)) {
+      factors.clear();
+      found = true;
+    }
+    if (!found)
+      return std::nullopt;
   }
-  if (!rest.empty() || !isMultiple(total, denominator, node.getSymbols()))
+  // Constants divide constants first, then one of the factors.
+  int64_t common = std::gcd(numerator, denominator);
+  numerator /= std::max<int64_t>(common, 1);
+  denominator /= std::max<int64_t>(common, 1);
+  for (AffineExpr &factor : factors)
+    if (denominator > 1 && isMultiple(factor * numerator, denominator, symbols)) {
+      factor = simplifyAffineExpr((factor * numerator).floorDiv(denominator), 0, symbols.size());
+      numerator = denominator = 1;
+    }
+  if (denominator != 1)
     return std::nullopt;
-  return simplifyAffineExpr(total.floorDiv(denominator), 0, node.getSymbols().size());
+  return checkedExpr(productOf(factors, node.getContext()) * numerator, symbols);
 }
 
 static bool readReshapeOperand(NodeImporter &node, SymbolicShape &result) {
@@ -217,7 +246,7 @@ static bool readReshapeOperand(NodeImporter &node, SymbolicShape &result) {
   } else if (!solveDimension(node, input, SmallVector<AffineExpr>(dims.begin(), dims.end()))) {
     // All given: the quotient of the element counts must at least exist; the operation's verifier compares constants.
     AffineExpr a = productOf(input, node.getContext()), b = productOf(dims, node.getContext());
-    if (a && b && constantOf(a) && constantOf(b) && a != b)
+    if (constantOf(a) && constantOf(b) && a != b)
       return node.error("expected " + toText(a, node.getSymbols()) + " elements, found the shape " + toText(dims, node.getSymbols())), false;
   }
   result = dims;
@@ -245,7 +274,7 @@ bool onnximport::readReshape(NodeImporter &node, SymbolicShape &result) {
       return node.error("expected an axis from " + Twine(-rank) + " to " + Twine(rank) + ", found " + Twine(axis)), false;
     axis = axis < 0 ? axis + rank : axis;
     AffineExpr left = productOf(ArrayRef(input).take_front(axis), node.getContext()), right = productOf(ArrayRef(input).drop_front(axis), node.getContext());
-    if (!left || !right || !boundsOf(left, node.getSymbols()) || !boundsOf(right, node.getSymbols()))
+    if (!boundsOf(left, node.getSymbols()) || !boundsOf(right, node.getSymbols()))
       return node.refuse(kReshapeInexact, "Flatten of " + toText(input, node.getSymbols())), false;
     result = {left, right};
     return true;

@@ -15,7 +15,7 @@ static const Refusal kTraining = {"training_mode = 1, or outputs for training", 
 static const Refusal kSpatial = {"spatial = 0 (opsets 7 and 8)", "statistics for each activation are no longer part of ONNX"};
 static const Refusal kStash = {"the outputs Mean and InvStdDev with stash_type other than 1 (FLOAT)", "statistics are computed in float32"};
 static const Refusal kChannels = {"channels that are not a fixed number", "parameters are one value a channel"};
-static const Refusal kFlattened = {"softmax before opset 13 over several dimensions whose product is not affine", "the elements must be one dimension; fix it with --dim"};
+static const Refusal kFlattened = {"softmax before opset 13 over several dimensions with more than 2^62 elements", "the elements must be one dimension; fix it with --dim"};
 
 /// Axes of a reduction: operand (since opset 18, ReduceSum since 13) or attribute. `empty`: none were given.
 static bool readAxes(NodeImporter &node, SmallVectorImpl<int64_t> &axes, bool &empty) {
@@ -83,7 +83,7 @@ template <typename OpTy> static void importSoftmax(NodeImporter &node) {
   if (flattens && axis != rank - 1) {
     // Before opset 13 all dimensions from `axis` on are one.
     AffineExpr product = productOf(ArrayRef(shape).drop_front(axis), node.getContext());
-    if (!product)
+    if (!boundsOf(product, node.getSymbols()))
       return node.refuse(kFlattened, toText(shape, node.getSymbols()));
     SymbolicShape flat(shape.begin(), shape.begin() + axis);
     flat.push_back(product);

@@ -189,7 +189,7 @@ std::optional<KnownElement> Evaluator::apply(StringRef op, Type type, KnownEleme
     result = a.expr + b.expr;
   else if (op == "Sub")
     result = a.expr - b.expr;
-  else if (op == "Mul" && (m || n))
+  else if (op == "Mul")
     result = a.expr * b.expr;
   else if (op == "Div" && areEqual(a.expr, b.expr) && bounds(b.expr)->first > 0)
     result = node.expr(1);
