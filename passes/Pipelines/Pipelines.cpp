@@ -51,15 +51,16 @@ std::string bitwright::getPipelineText(Stage stage, const StageOptions &options)
   case Stage::Package:
     break; // not passes: they read and write files
   case Stage::Simplify:
-    onFunc("fold-identities");     // copies and no-ops that exporters leave behind hide patterns
-    onFunc("matmul-to-linear");    // products with constant weights get their canonical form
-    onFunc("fold-batch-norm");     // before fold-bias: it produces biases
-    onFunc("fold-bias");           // an addition after a product becomes its bias
-    onFunc("recognise-idioms");    // norms, GELU, SiLU, ... as operations of their own
+    onFunc("fold-constants");        // what exporters compute at run time although nothing varies
+    onFunc("fold-identities");       // copies and no-ops that exporters leave behind hide patterns
+    onFunc("matmul-to-linear");      // products with constant weights get their canonical form, so that biases find them
+    onFunc("fold-bias");             // an addition between a product and its batch norm would keep them apart
+    onFunc("fold-batch-norm");       // into the weights; alone it becomes a multiplication and an addition
+    onFunc("fold-bias");             // which may follow a product, as may an addition behind the norm
+    onFunc("recognise-idioms");      // norms, GELU, SiLU, ... as operations of their own; squeeze-excite needs the biases folded
     onFunc("expand-squeeze-excite"); // recognised as one, but calibrated, quantized and lowered part by part
-    onFunc("fold-identities");     // what recognition left over
-    onModule("cse");               // exporters repeat constants
-    onFunc("verify-simplified");   // the stage's contract
+    onFunc("fold-identities");       // what recognition and expansion left over
+    onModule("verify-simplified");   // the stage's contract: one function in the module
     break;
   case Stage::Transform:
     break; // smoothing, rotations: nothing yet
