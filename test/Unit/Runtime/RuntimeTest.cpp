@@ -510,6 +510,41 @@ TEST_F(Runtime, CallersRoundingModeDoesNotLeakIn) {
   EXPECT_EQ(bits, expected);
 }
 
+TEST_F(Runtime, EntryPoints) {
+  Model m = makeModel();
+  EntryPoint only = m.entries[0]; // `total` of the input itself
+  only.name = "sum";
+  only.outputs = {2};
+  only.launches = {m.entries[0].launches[2]};
+  only.launches[0].buffers = {{BufferKind::Input, 0, 0, 0}, {BufferKind::Output, 0, 2, 0}};
+  m.entries.push_back(only);
+  open(m);
+  EXPECT_EQ(bw_model_entry_count(model), 2u);
+  expectCorrect(2, 8);
+  std::vector<int32_t> x = makeX(2, 8);
+  int64_t sum = 0, expected = 0;
+  for (int32_t v : x)
+    expected += v;
+  bw_tensor in = tensor("x", BW_S32, {2, 3, 8}, x.data(), x.size() * 4), out = tensor("total", BW_S64, {}, &sum, 8);
+  ASSERT_EQ(bw_run(session, 1, &in, 1, &out, 1), BW_OK) << bw_last_error();
+  EXPECT_EQ(sum, expected);
+  expectCorrect(2, 8);
+}
+
+TEST_F(Runtime, MemoryIsNeverWritableAndExecutable) {
+  expectCorrect(1, 4);
+  std::FILE *maps = std::fopen("/proc/self/maps", "r");
+  ASSERT_NE(maps, nullptr);
+  char line[512];
+  unsigned executable = 0;
+  while (std::fgets(line, sizeof(line), maps)) {
+    executable += std::strstr(line, " r-xp ") != nullptr;
+    EXPECT_EQ(std::strstr(line, "rwx"), nullptr) << line;
+  }
+  std::fclose(maps);
+  EXPECT_GT(executable, 0u);
+}
+
 /// More shapes than the session remembers.
 TEST_F(Runtime, ManyShapes) {
   Model m = makeModel();
