@@ -144,23 +144,23 @@ def test_external_data_through_a_link(out, tmp_path):
 def test_external_data_that_is_not_there(out, tmp_path, offset, length):
     if offset != "0":
         (tmp_path / "data.bin").write_bytes(bytes(64))
-    refused(compiled(external(tmp_path / "m.onnx", "data.bin", offset, length), out), "b_first", "data.bin")
+    refused(compiled(external(tmp_path / "m.onnx", "data.bin", offset, length), out), "b_first",
+            "data.bin" if offset == "0" else offset)
 
 
 # ---- Dimensions ------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("dim, words", [
-    ("M=1..4", ["M", "N"]), ("N=4..1", ["N", "4", "1"]), ("N=0..4", ["N", "0"]), ("N=-1", ["N", "-1"]),
-    ("N=1..99999999999", ["N", "99999999999"]), ("x:7=3", ["x:7"]), ("x:1=4", ["x:1", "3", "4"]), ("z:0=1", ["z"]),
+    ("M=1..4", ["M", "N"]), ("x:7=3", ["x:7"]), ("x:1=4", ["x:1", "3", "4"]), ("z:0=1", ["z"]),
 ])
 def test_dimensions_that_make_no_sense(out, small, dim, words):
     refused(compiled(small, out, "--recipe", "float", "--dim", dim), *words)
 
 
-@pytest.mark.parametrize("dim", ["N", "N=", "N=abc", "=3", "N=1..", "N=1..2..3"])
+@pytest.mark.parametrize("dim", ["N", "N=", "N=abc", "=3", "N=1..", "N=1..2..3", "N=4..1", "N=0..4", "N=-1", "N=1..99999999999"])
 def test_dimension_syntax(out, small, dim):
-    done = compiled(small, out, "--recipe", "float", "--dim", dim)
-    assert done.returncode in (1, 2) and "--dim" in done.stderr, done.stderr
+    """What no model could have is wrong usage; the message repeats it."""
+    refused(compiled(small, out, "--recipe", "float", "--dim", dim), "--dim", dim, status=2)
 
 
 def test_unbound_dimension_is_named(out, small):
