@@ -61,6 +61,7 @@ private:
   int64_t blocks = 1;
   unsigned mainPanels = 1;
   bool flatRows = false; ///< every tensor of the region covers the row space row-major: one coordinate is enough
+  int64_t flatDim = -1;
   bool failed = false;
 };
 
@@ -170,7 +171,11 @@ void GemmEmitter::setRowSpace() {
         check(value, std::nullopt);
   for (unsigned i = 0; i < k.op.getNumResults(); ++i)
     check(k.op.getYield().getValues()[i], k.op.getResultLayout(i));
-  if (rowDims.empty())
+  // That coordinate runs along the last dimension that is not 1 (an index along a dimension of 1 may be dropped as broadcast).
+  for (size_t d = 0; d < dims.size(); ++d)
+    if (constantOf(dims[d]) != 1)
+      flatDim = int64_t(d);
+  if (flatDim < 0)
     flatRows = false;
 }
 
@@ -383,7 +388,7 @@ void GemmEmitter::epilogue(Value group, Value panel, unsigned panels, bool lastI
   if (flatRows) {
     k.forLoop(k.i64(0), rowsHere, 1, [&](Value r) {
       SmallVector<Value> coords(rowDims.size(), k.i64(0));
-      coords.back() = k.add(row0, r);
+      coords[flatDim] = k.add(row0, r);
       rowBody(r, coords);
     });
     return;
@@ -458,9 +463,13 @@ LogicalResult GemmEmitter::run() {
 } // namespace
 
 LogicalResult emitGemm(KernelBuilder &k) {
-  for (Operation &op : k.op.getBlock().without_terminator())
+  for (Operation &op : k.op.getBlock().without_terminator()) {
     if (isa<qnn::MatmulOp, dyadic::MatmulOp>(op))
       return emitMatmul(k, &op);
+    // A weight that is computed at run time has no panels: element by element.
+    if (isa<qnn::ConvOp, qnn::LinearOp, dyadic::ConvOp, dyadic::LinearOp>(op) && !k.constant(op.getOperand(1)))
+      return emitLoops(k);
+  }
   FailureOr<ConvAnchor> anchor = findConvAnchor(k);
   if (failed(anchor))
     return failure();

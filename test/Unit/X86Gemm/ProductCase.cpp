@@ -100,10 +100,11 @@ private:
     size_t lastPlace = c.isLinear ? rank - 2 : rank - 1;
     return d == 0 || (d == lastPlace && lastPlace != 0 && !(lastPlace == 1 && !c.isLinear));
   }
+  std::string symbolList() const { return c.in.size() > 1 ? "()[s0, s1]" : "()[s0]"; }
   std::string dims(ArrayRef<int64_t> shape, const std::string &lastPlace) const {
     if (!c.dynamic)
       return "";
-    std::string text = ", qnn.dims = affine_map<()[s0, s1] -> (";
+    std::string text = ", qnn.dims = affine_map<" + symbolList() + " -> (";
     for (size_t d = 0; d < shape.size(); ++d)
       text += (d ? ", " : "") + (d == 0 ? std::string("s0") : isSymbolic(d, shape.size()) ? lastPlace : std::to_string(shape[d]));
     return text + ")>";
@@ -260,7 +261,7 @@ BuiltCase Writer::build() {
     }
     std::string dimsText;
     if (c.dynamic && c.epilogue == Epilogue::Gate) {
-      dimsText = ", qnn.dims = affine_map<()[s0, s1] -> (s0, " + std::to_string(c.outputs);
+      dimsText = ", qnn.dims = affine_map<" + symbolList() + " -> (s0, " + std::to_string(c.outputs);
       for (size_t d = 2; d < secondShape.size(); ++d)
         dimsText += ", 1";
       dimsText += ")>";
@@ -274,7 +275,7 @@ BuiltCase Writer::build() {
   }
   text += ") -> (" + outType + " {qnn.name = \"y\"})";
   if (c.dynamic)
-    text += " attributes {qnn.symbols = [#qnn.symbol<\"N\", 1, 64, 1>, #qnn.symbol<\"W\", 1, 512, 1>]}";
+    text += std::string(" attributes {qnn.symbols = [#qnn.symbol<\"N\", 1, 64, 1>") + (c.in.size() > 1 ? ", #qnn.symbol<\"W\", 1, 512, 1>" : "") + "]}";
   std::string outer = constants;
   for (size_t at; (at = outer.find("%w =")) != std::string::npos;)
     outer.replace(at, 4, "%w0 =");
@@ -304,8 +305,11 @@ BuiltCase Writer::build() {
     built.operands.push_back(other);
     built.arguments.push_back(other);
   }
-  if (c.dynamic)
-    built.symbols = {c.in.front(), c.in.size() > 1 ? c.in.back() : 1};
+  if (c.dynamic) {
+    built.symbols = {c.in.front()};
+    if (c.in.size() > 1)
+      built.symbols.push_back(c.in.back());
+  }
   return built;
 }
 } // namespace
