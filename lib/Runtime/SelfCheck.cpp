@@ -97,30 +97,3 @@ Status bitwright::runtime::runSelfCheck(Session &session, size_t &compared) {
   }
   return {};
 }
-
-Status bitwright::runtime::addSelfCheck(Model &model, uint64_t seed, std::vector<int64_t> symbolValues) {
-  SelfCheck check;
-  check.present = true;
-  check.seed = seed;
-  check.symbolValues = std::move(symbolValues);
-  if (check.symbolValues.empty())
-    for (const Symbol &s : model.symbols)
-      check.symbolValues.push_back((s.lo + s.divisor - 1) / s.divisor * s.divisor);
-  model.selfCheck = SelfCheck();
-  std::vector<uint8_t> bytes;
-  std::string error;
-  if (!serializeArtifact(model, bytes, error))
-    return failure(BW_INVALID_ARGUMENT, std::move(error));
-  std::shared_ptr<LoadedModel> loaded;
-  Status s = LoadedModel::loadMemory(bytes.data(), bytes.size(), 0, loaded);
-  std::unique_ptr<Session> session;
-  SessionOptions options;
-  options.isa = "avx2";
-  if (s.ok())
-    s = Session::create(loaded, options, session);
-  if (s.ok())
-    s = probeChecksums(*session, check, check.checksums);
-  if (s.ok())
-    model.selfCheck = std::move(check);
-  return s;
-}

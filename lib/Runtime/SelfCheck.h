@@ -16,9 +16,4 @@ Status probeChecksums(Session &session, const artifact::SelfCheck &check, std::v
 /// Compares with the checksums in the model. BW_CHECK_FAILED names the first that differs.
 Status runSelfCheck(Session &session, size_t &compared);
 
-/// For the compiler: fills `model.selfCheck` by running `model` in memory, on the AVX2 level so that the numbers do not
-/// come from the code that most hosts will then check. `symbolValues` empty: the lower bound of every symbol, rounded
-/// up to its divisor.
-Status addSelfCheck(artifact::Model &model, uint64_t seed, std::vector<int64_t> symbolValues = {});
-
 } // namespace bitwright::runtime

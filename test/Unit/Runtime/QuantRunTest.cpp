@@ -5,7 +5,6 @@
 //===----------------------------------------------------------------------===//
 #include "TestModel.h"
 #include "lib/Formats/Npy.h"
-#include "lib/Runtime/SelfCheck.h"
 
 #include <cmath>
 #include <cstdlib>
@@ -51,7 +50,7 @@ protected:
     artifact::Model m = makeModel();
     m.entries[0].launches.pop_back(); // `level` differs between levels by design
     m.entries[0].outputs.pop_back();
-    runtime::Status s = runtime::addSelfCheck(m, 1);
+    runtime::Status s = addSelfCheck(m, 1);
     ASSERT_TRUE(s.ok()) << s.text;
     ASSERT_TRUE(artifact::writeArtifact(m, model, error)) << error;
     ASSERT_TRUE(formats::writeNpz(input, {{"x", int32Array({2, 3, 8}, makeX(2, 8))}}, error)) << error;

@@ -5,7 +5,6 @@
 //===----------------------------------------------------------------------===//
 #include "bitwright-c/runtime.h"
 #include "TestModel.h"
-#include "lib/Runtime/SelfCheck.h"
 #include "lib/Runtime/ThreadPool.h"
 
 #include <cstdlib>
@@ -465,7 +464,7 @@ TEST_F(Runtime, SelfCheck) {
   Model m = makeModel();
   // Without `level`, which differs by design between the levels.
   m.entries[0].launches.pop_back();
-  runtime::Status s = runtime::addSelfCheck(m, 7, {3, 20});
+  runtime::Status s = addSelfCheck(m, 7, {3, 20});
   ASSERT_TRUE(s.ok()) << s.text;
   ASSERT_EQ(m.selfCheck.checksums.size(), 3u);
   size_t compared = 0;

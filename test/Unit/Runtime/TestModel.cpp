@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "TestModel.h"
+#include "lib/Runtime/SelfCheck.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +12,7 @@
 
 using namespace bitwright;
 using namespace bitwright::artifact;
+using namespace bitwright::runtime;
 
 // The blobs of Kernels.c, put into this object file by the assembler.
 #define BLOB(name)                                                                                                     \
@@ -116,6 +118,33 @@ Model test::makeFloatModel() {
   e.launches = {launch("l", 0, {{BufferKind::Input, 0, 0, 0}, {BufferKind::Output, 0, 1, 0}}, {1}, {}, 1)};
   m.entries = {e};
   return m;
+}
+
+Status test::addSelfCheck(Model &model, uint64_t seed, std::vector<int64_t> symbolValues) {
+  SelfCheck check;
+  check.present = true;
+  check.seed = seed;
+  check.symbolValues = std::move(symbolValues);
+  if (check.symbolValues.empty())
+    for (const Symbol &s : model.symbols)
+      check.symbolValues.push_back((s.lo + s.divisor - 1) / s.divisor * s.divisor);
+  model.selfCheck = SelfCheck();
+  std::vector<uint8_t> bytes;
+  std::string error;
+  if (!serializeArtifact(model, bytes, error))
+    return failure(BW_INVALID_ARGUMENT, std::move(error));
+  std::shared_ptr<LoadedModel> loaded;
+  Status s = LoadedModel::loadMemory(bytes.data(), bytes.size(), 0, loaded);
+  std::unique_ptr<Session> session;
+  SessionOptions options;
+  options.isa = "avx2";
+  if (s.ok())
+    s = Session::create(loaded, options, session);
+  if (s.ok())
+    s = probeChecksums(*session, check, check.checksums);
+  if (s.ok())
+    model.selfCheck = std::move(check);
+  return s;
 }
 
 std::vector<uint8_t> test::makeBytes() {

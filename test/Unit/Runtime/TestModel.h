@@ -6,6 +6,7 @@
 #pragma once
 
 #include "lib/Artifact/Artifact.h"
+#include "lib/Runtime/Status.h"
 
 #include <string>
 #include <vector>
@@ -20,6 +21,9 @@ artifact::Model makeModel();
 
 /// The same as bytes.
 std::vector<uint8_t> makeBytes();
+
+/// Fills `model.selfCheck` from a run on the AVX2 level. `symbolValues` empty: the smallest of every symbol.
+runtime::Status addSelfCheck(artifact::Model &model, uint64_t seed, std::vector<int64_t> symbolValues = {});
 
 /// One launch of `keep_denormal` over two floats; no symbols.
 artifact::Model makeFloatModel();
