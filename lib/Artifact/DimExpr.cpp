@@ -160,8 +160,8 @@ bool DimExpr::bounds(const std::vector<Symbol> &symbols, int64_t &lo, int64_t &h
     }
   }
   // Interval arithmetic forgets that two occurrences of W are the same W (W - floordiv(W, 2) would look negative). One
-  // symbol with few values is simply tried out.
-  constexpr int64_t maxTried = 4096;
+  // symbol with few values is simply tried out; the limit keeps a hostile file from making that last.
+  const int64_t maxTried = maxTrialSteps / int64_t(steps.size());
   if (oneSymbol && occurrences > 1) {
     Interval r = range(only);
     int64_t d = std::max<int64_t>(symbols[only].divisor, 1);

@@ -55,6 +55,8 @@ public:
   /// More values than this on the evaluation stack, or more steps, and an expression is refused.
   static constexpr unsigned maxDepth = 32;
   static constexpr unsigned maxSteps = 256;
+  /// `bounds` tries out the values of a symbol while steps times values stay below this.
+  static constexpr int64_t maxTrialSteps = 65536;
 
   DimExpr() : DimExpr(0) {}
   DimExpr(int64_t value) : steps{{DimOp::Constant, value}} {} // NOLINT: numbers are expressions
