@@ -23,6 +23,10 @@
 
 #include <functional>
 
+namespace bitwright::exec {
+class ProgramOp;
+} // namespace bitwright::exec
+
 namespace bitwright::reference {
 
 struct InterpretOptions {
@@ -99,6 +103,11 @@ template <typename Op> void OpTable::add(mlir::LogicalResult (*function)(Op, OpR
 /// allow). Errors are diagnostics at the function or the operation.
 mlir::FailureOr<llvm::SmallVector<Tensor>> interpret(mlir::func::FuncOp func, llvm::ArrayRef<Tensor> inputs,
                                                      const InterpretOptions &options = {});
+
+/// Runs an exec program whose launches kept their bodies: inputs and outputs in the order of its interface. Values
+/// travel through the arena as the plan lays them out.
+mlir::FailureOr<llvm::SmallVector<Tensor>> interpretProgram(exec::ProgramOp program, llvm::ArrayRef<Tensor> inputs,
+                                                            const InterpretOptions &options = {});
 
 /// The values of the function's symbols for input shapes; diagnoses what does not fit.
 mlir::FailureOr<llvm::SmallVector<int64_t>> bindSymbols(mlir::func::FuncOp func, llvm::ArrayRef<Shape> inputShapes);

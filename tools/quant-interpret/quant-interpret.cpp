@@ -8,7 +8,8 @@
 // F.safetensors]
 //                 [--print] [--trace] [--limit N] [--interpret-threads N]
 //
-// Without --function every function without arguments runs, or the only function there is. Results are printed as
+// Functions and exec programs (whose launches kept their bodies) run. Without --function: every one without inputs, or
+// the only one there is. Results are printed as
 // `@function#i TYPE[SHAPE] = elements` unless --outputs is given. Exit status: 0 done, 1 the input is wrong, 2 wrong
 // usage.
 //
@@ -127,26 +128,60 @@ static LogicalResult readInputs(std::vector<formats::NamedArray> &arrays) {
   return success();
 }
 
-static LogicalResult collectInputs(func::FuncOp func, const std::vector<formats::NamedArray> &arrays,
+namespace {
+/// A function or an exec program: what both need to run.
+struct Runnable {
+  std::string name;
+  std::vector<std::string> inputs, outputs;
+  std::function<FailureOr<SmallVector<Tensor>>(ArrayRef<Tensor>, const InterpretOptions &)> run;
+};
+} // namespace
+
+static Runnable runnableOf(func::FuncOp func) {
+  Runnable runnable{func.getName().str(), {}, {}, [func](ArrayRef<Tensor> inputs, const InterpretOptions &options) {
+                      return interpret(func, inputs, options);
+                    }};
+  for (unsigned i = 0; i < func.getNumArguments(); ++i)
+    runnable.inputs.push_back(argumentName(func, i));
+  for (unsigned i = 0; i < func.getNumResults(); ++i)
+    runnable.outputs.push_back(resultName(func, i));
+  return runnable;
+}
+
+static Runnable runnableOf(exec::ProgramOp program) {
+  Runnable runnable{
+      program.getSymName().str(), {}, {}, [program](ArrayRef<Tensor> inputs, const InterpretOptions &options) {
+        return interpretProgram(program, inputs, options);
+      }};
+  for (auto interface : program.getBody().getOps<exec::InterfaceOp>()) {
+    for (auto name : interface.getInputs().getAsRange<StringAttr>())
+      runnable.inputs.push_back(name.str());
+    for (auto name : interface.getOutputs().getAsRange<StringAttr>())
+      runnable.outputs.push_back(name.str());
+  }
+  return runnable;
+}
+
+static LogicalResult collectInputs(const Runnable &runnable, const std::vector<formats::NamedArray> &arrays,
                                    SmallVector<Tensor> &inputs) {
-  for (unsigned i = 0; i < func.getNumArguments(); ++i) {
-    std::string name = argumentName(func, i);
+  for (const std::string &name : runnable.inputs) {
     auto it = llvm::find_if(arrays, [&](const formats::NamedArray &array) { return array.name == name; });
     if (it == arrays.end())
-      return fail("input '" + name + "' of @" + func.getName() + " is missing: give it with --inputs or --input " +
+      return fail("input '" + name + "' of @" + runnable.name + " is missing: give it with --inputs or --input " +
                   name + "=F.npy");
     std::optional<Element> element = elementOfArray(it->array);
     if (!element)
       return fail("input '" + name + "': elements of type " + it->array.typeText() + " are not supported");
-    auto owner = std::make_shared<std::vector<uint8_t>>(it->array.data);
-    inputs.emplace_back(*element, ArrayRef<int64_t>(it->array.shape), owner->data(), owner);
+    Tensor tensor(*element, ArrayRef<int64_t>(it->array.shape));
+    llvm::copy(it->array.data, tensor.mutableData<uint8_t>());
+    inputs.push_back(tensor);
   }
   return success();
 }
 
-static LogicalResult run(func::FuncOp func, const std::vector<formats::NamedArray> &arrays) {
+static LogicalResult run(const Runnable &runnable, const std::vector<formats::NamedArray> &arrays) {
   SmallVector<Tensor> inputs;
-  if (failed(collectInputs(func, arrays, inputs)))
+  if (failed(collectInputs(runnable, arrays, inputs)))
     return failure();
   InterpretOptions options;
   options.threads = threads;
@@ -156,20 +191,20 @@ static LogicalResult run(func::FuncOp func, const std::vector<formats::NamedArra
       tensor.print(llvm::outs(), limit);
       llvm::outs() << '\n';
     };
-  FailureOr<SmallVector<Tensor>> results = interpret(func, inputs, options);
+  FailureOr<SmallVector<Tensor>> results = runnable.run(inputs, options);
   if (failed(results))
     return failure();
   if (printResults || outputsFile.empty())
     for (auto [i, tensor] : llvm::enumerate(*results)) {
-      llvm::outs() << '@' << func.getName() << '#' << i << ' ';
+      llvm::outs() << '@' << runnable.name << '#' << i << ' ';
       tensor.print(llvm::outs(), limit);
       llvm::outs() << '\n';
     }
   if (outputsFile.empty())
     return success();
   std::vector<formats::NamedArray> out;
-  for (auto [i, tensor] : llvm::enumerate(*results))
-    out.push_back({resultName(func, unsigned(i)), toArray(tensor)});
+  for (auto [name, tensor] : llvm::zip(runnable.outputs, *results))
+    out.push_back({name, toArray(tensor)});
   std::string error;
   return formats::writeNpz(outputsFile, out, error) ? success() : fail(error);
 }
@@ -201,18 +236,21 @@ int main(int argc, char **argv) {
   if (!module)
     return 1;
 
-  SmallVector<func::FuncOp> selected, all(module->getOps<func::FuncOp>());
+  std::vector<Runnable> all, selected;
+  for (auto func : module->getOps<func::FuncOp>())
+    all.push_back(runnableOf(func));
+  for (auto program : module->getOps<exec::ProgramOp>())
+    all.push_back(runnableOf(program));
   if (!functionName.empty()) {
-    auto func = module->lookupSymbol<func::FuncOp>(functionName);
-    if (!func) {
+    llvm::copy_if(all, std::back_inserter(selected), [](const Runnable &r) { return r.name == functionName; });
+    if (selected.empty()) {
       (void)fail("there is no function @" + functionName);
       return 1;
     }
-    selected.push_back(func);
   } else if (all.size() == 1) {
     selected = all;
   } else {
-    llvm::copy_if(all, std::back_inserter(selected), [](func::FuncOp func) { return func.getNumArguments() == 0; });
+    llvm::copy_if(all, std::back_inserter(selected), [](const Runnable &r) { return r.inputs.empty(); });
   }
   if (selected.empty()) {
     (void)fail("no function runs without inputs: choose one with --function");
@@ -226,8 +264,8 @@ int main(int argc, char **argv) {
   if (failed(readInputs(arrays)))
     return 1;
   int status = 0;
-  for (func::FuncOp func : selected)
-    if (failed(run(func, arrays)))
+  for (const Runnable &runnable : selected)
+    if (failed(run(runnable, arrays)))
       status = 1;
   return status;
 }
