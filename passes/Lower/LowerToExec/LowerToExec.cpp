@@ -10,6 +10,8 @@
 #include "passes/Lower/LowerToExec/ArenaPlan.h"
 #include "passes/Package/ExecToArtifact.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/SHA256.h"
 #include <thread>
@@ -112,6 +114,9 @@ private:
   }
 
   LogicalResult compile() {
+    // Registration changes the context: it must not happen in the threads.
+    registerBuiltinDialectTranslation(*context);
+    registerLLVMDialectTranslation(*context);
     // One module an ISA; a context with threads disabled compiles them one after the other.
     std::vector<FailureOr<x86::CodeBlob>> blobs(isas.size(), failure());
     if (context->isMultithreadingEnabled() && isas.size() > 1) {

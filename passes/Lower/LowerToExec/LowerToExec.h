@@ -9,6 +9,7 @@
 
 #include "dialects/Exec/Exec.h"
 #include "dialects/Kernel/Kernel.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"

@@ -18,6 +18,6 @@ def LowerToExec : Pass<"lower-to-exec", "::mlir::ModuleOp"> {
   }];
   let options = [ListOption<"isa", "isa", "std::string", "instruction set levels: avx2, avx512vnni (default: both)">,
                  Option<"keepBodies", "keep-bodies", "bool", "false", "keep each launch's region, for the interpreter">];
-  let dependentDialects = ["::bitwright::exec::ExecDialect", "::bitwright::kernel::KernelDialect", "::mlir::LLVM::LLVMDialect", "::mlir::scf::SCFDialect",
+  let dependentDialects = ["::bitwright::exec::ExecDialect", "::bitwright::kernel::KernelDialect", "::mlir::LLVM::LLVMDialect", "::mlir::scf::SCFDialect", "::mlir::cf::ControlFlowDialect",
                            "::mlir::vector::VectorDialect", "::mlir::arith::ArithDialect"];
 }
