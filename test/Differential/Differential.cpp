@@ -37,7 +37,7 @@ static cl::opt<std::string> inputsPath("inputs", cl::desc("Inputs of the model (
 static cl::list<std::string> dims("dim", cl::desc("NAME=VALUE: symbol values for random inputs (default: smallest)"));
 static cl::opt<std::string> saveFolder("save", cl::desc("Folder for failing graphs"), cl::init("."));
 static cl::opt<bool> verbose("verbose", cl::desc("Name each graph"), cl::init(false));
-static cl::opt<unsigned> threads("threads", cl::desc("Threads of the compiled side"), cl::init(2));
+static cl::opt<unsigned> threads("run-threads", cl::desc("Threads of the compiled side"), cl::init(2));
 
 namespace {
 

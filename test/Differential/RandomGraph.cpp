@@ -24,16 +24,15 @@ public:
     OwningOpRef<ModuleOp> module = ModuleOp::create(builder.getUnknownLoc());
     builder.setInsertionPointToEnd(module->getBody());
     bool dynamic = pick(2);
-    symbols = {{"N", 1, dynamic ? 3 : 1, 1}, {"W", 5, dynamic ? 19 : 5, 1}};
-    if (!dynamic)
-      symbols[1].min = symbols[1].max = 5 + pick(14);
+    if (dynamic)
+      symbols = {{"N", 1, 3, 1}, {"W", 5, 19, 1}};
     AffineExpr n = getAffineSymbolExpr(0, context), w = getAffineSymbolExpr(1, context);
-    SymbolicShape shape = {dynamic ? n : constant(1), constant(1 + pick(40)), constant(4 + pick(8)), dynamic ? w : constant(symbols[1].min)};
+    SymbolicShape shape = {dynamic ? n : constant(1), constant(1 + pick(40)), constant(4 + pick(8)), dynamic ? w : constant(5 + pick(14))};
     auto type = typeOf(shape, builder.getI8Type());
     auto func = func::FuncOp::create(builder, builder.getUnknownLoc(), "main", builder.getFunctionType({type}, {}));
     setSymbols(func, symbols);
     func.setArgAttr(0, "qnn.name", builder.getStringAttr("x"));
-    func.setArgAttr(0, "qnn.dims", shapeAttr(shape, 2, context));
+    func.setArgAttr(0, "qnn.dims", shapeAttr(shape, symbols.size(), context));
     builder.setInsertionPointToStart(func.addEntryBlock());
     shapes.set(func.getArgument(0), shape);
     values.push_back(func.getArgument(0));
@@ -233,7 +232,7 @@ private:
       else if (fits(input, 2)) {
         SymbolicShape starts = {constant(0), constant(0), constant(low), constant(0)}, result(shape);
         result[2] = constant(*constantOf(shape[2]) - low);
-        values.push_back(emit<qnn::SliceOp>(element, input, shapeAttr(starts, 2, context), shapeAttr(result, 2, context), i64s({1, 1, 1, 1})));
+        values.push_back(emit<qnn::SliceOp>(element, input, shapeAttr(starts, symbols.size(), context), shapeAttr(result, symbols.size(), context), i64s({1, 1, 1, 1})));
       }
       return;
     }

@@ -32,27 +32,31 @@ using namespace mlir;
 using namespace bitwright;
 namespace cl = llvm::cl;
 
-static cl::OptionCategory category("quant-compile options");
-static cl::opt<std::string> modelPath(cl::Positional, cl::desc("MODEL.onnx (or .mlir with --compile-from)"), cl::Required, cl::cat(category));
-static cl::opt<std::string> outputPath("o", cl::desc("Output: .bwm, or .mlir with --compile-to"), cl::value_desc("FILE"), cl::cat(category));
-static cl::opt<std::string> recipeName("recipe", cl::desc("Built-in recipe (float, w8a8) or a YAML file"), cl::init("float"), cl::cat(category));
-static cl::opt<std::string> calibrationPath("calibration", cl::desc("Samples: FILE.npz or a folder"), cl::cat(category));
-static cl::list<std::string> dimTexts("dim", cl::desc("NAME=VALUE or NAME=LO..HI for a symbolic dimension (or INPUT:AXIS=...)"), cl::cat(category));
-static cl::list<std::string> targets("target", cl::desc("cpu (more to come: sm_80, sm_90a)"), cl::CommaSeparated, cl::cat(category));
-static cl::opt<std::string> compileTo("compile-to", cl::desc("Stop after this stage and write its IR"), cl::init("package"), cl::cat(category));
-static cl::opt<std::string> compileFrom("compile-from", cl::desc("MODEL is IR as this stage hands it on"), cl::cat(category));
-static cl::opt<std::string> statisticsIn("statistics-in", cl::desc("Use these statistics instead of running calibration"), cl::cat(category));
-static cl::opt<std::string> statisticsOut("statistics-out", cl::desc("Save the statistics"), cl::cat(category));
-static cl::opt<std::string> jsonPath("json", cl::desc("Write a summary of the compilation"), cl::cat(category));
-static cl::opt<std::string> require("require", cl::desc("int8, integer-only or no-fallback: refuse what falls short"), cl::cat(category));
-static cl::opt<std::string> isaNames("isa", cl::desc("Instruction set levels to compile for (default: all)"), cl::cat(category));
-static cl::opt<unsigned> threadCount("threads", cl::desc("Threads of calibration (default: all cores)"), cl::init(0), cl::cat(category));
-static cl::list<std::string> budgets("budget", cl::desc("Reserved for precision allocation"), cl::cat(category));
-static cl::opt<std::string> planIn("plan-in", cl::desc("Reserved for precision allocation"), cl::cat(category));
-static cl::opt<std::string> planOut("plan-out", cl::desc("Reserved for precision allocation"), cl::cat(category));
-static cl::opt<std::string> reportPath("report", cl::desc("Reserved for precision allocation"), cl::cat(category));
-
 namespace {
+
+/// LLVM's libraries register options of their own, some under our names: ours are made after the parser was emptied.
+struct Flags {
+  cl::OptionCategory category{"quant-compile options"};
+  cl::opt<std::string> modelPath{cl::Positional, cl::desc("MODEL.onnx (or .mlir with --compile-from)"), cl::Required, cl::cat(category)};
+  cl::opt<std::string> outputPath{"o", cl::desc("Output: .bwm, or .mlir with --compile-to"), cl::value_desc("FILE"), cl::cat(category)};
+  cl::opt<std::string> recipeName{"recipe", cl::desc("Built-in recipe (float, w8a8) or a YAML file"), cl::init("float"), cl::cat(category)};
+  cl::opt<std::string> calibrationPath{"calibration", cl::desc("Samples: FILE.npz or a folder"), cl::cat(category)};
+  cl::list<std::string> dimTexts{"dim", cl::desc("NAME=VALUE or NAME=LO..HI for a symbolic dimension (or INPUT:AXIS=...)"), cl::cat(category)};
+  cl::list<std::string> targets{"target", cl::desc("cpu (more to come: sm_80, sm_90a)"), cl::CommaSeparated, cl::cat(category)};
+  cl::opt<std::string> compileTo{"compile-to", cl::desc("Stop after this stage and write its IR"), cl::init("package"), cl::cat(category)};
+  cl::opt<std::string> compileFrom{"compile-from", cl::desc("MODEL is IR as this stage hands it on"), cl::cat(category)};
+  cl::opt<std::string> statisticsIn{"statistics-in", cl::desc("Use these statistics instead of running calibration"), cl::cat(category)};
+  cl::opt<std::string> statisticsOut{"statistics-out", cl::desc("Save the statistics"), cl::cat(category)};
+  cl::opt<std::string> jsonPath{"json", cl::desc("Write a summary of the compilation"), cl::cat(category)};
+  cl::opt<std::string> require{"require", cl::desc("int8, integer-only or no-fallback: refuse what falls short"), cl::cat(category)};
+  cl::opt<std::string> isaNames{"isa", cl::desc("Instruction set levels to compile for (default: all)"), cl::cat(category)};
+  cl::opt<unsigned> threadCount{"threads", cl::desc("Threads of calibration (default: all cores)"), cl::init(0), cl::cat(category)};
+  cl::list<std::string> budgets{"budget", cl::desc("Reserved for precision allocation"), cl::cat(category)};
+  cl::opt<std::string> planIn{"plan-in", cl::desc("Reserved for precision allocation"), cl::cat(category)};
+  cl::opt<std::string> planOut{"plan-out", cl::desc("Reserved for precision allocation"), cl::cat(category)};
+  cl::opt<std::string> reportPath{"report", cl::desc("Reserved for precision allocation"), cl::cat(category)};
+};
+Flags *flags;
 
 /// Exit statuses that scripts depend on.
 enum Exit { Done = 0, BadInput = 1, BadUsage = 2, Internal = 3 };
@@ -99,7 +103,7 @@ public:
   Exit run() {
     if (Exit code = checkOptions(); code != Done)
       return code;
-    auto loadedRecipe = Recipe::load(recipeName);
+    auto loadedRecipe = Recipe::load(flags->recipeName);
     if (!loadedRecipe)
       return fail(llvm::toString(loadedRecipe.takeError()));
     recipe = *loadedRecipe;
@@ -132,31 +136,31 @@ public:
 
 private:
   Exit checkOptions() {
-    if (outputPath.empty())
+    if (flags->outputPath.empty())
       return fail("expected -o FILE: where to write the result", BadUsage);
-    if (!budgets.empty() || !planIn.empty() || !planOut.empty() || !reportPath.empty())
+    if (!flags->budgets.empty() || !flags->planIn.empty() || !flags->planOut.empty() || !flags->reportPath.empty())
       return fail("--budget, --plan-in, --plan-out and --report need precision allocation, which this version does not have: a recipe gives the schemes", BadUsage);
-    auto last = parseStage(compileTo);
+    auto last = parseStage(flags->compileTo);
     if (!last)
-      return fail("--compile-to: expected a stage (import, simplify, calibrate, transform, allocate, quantize, integerize, fuse, lower, package), found '" + compileTo + "'", BadUsage);
+      return fail("--compile-to: expected a stage (import, simplify, calibrate, transform, allocate, quantize, integerize, fuse, lower, package), found '" + flags->compileTo + "'", BadUsage);
     lastStage = *last;
-    if (!compileFrom.empty()) {
-      auto first = parseStage(compileFrom);
+    if (!flags->compileFrom.empty()) {
+      auto first = parseStage(flags->compileFrom);
       if (!first || *first == Stage::Package)
-        return fail("--compile-from: expected a stage before package, found '" + compileFrom + "'", BadUsage);
+        return fail("--compile-from: expected a stage before package, found '" + flags->compileFrom + "'", BadUsage);
       firstStage = Stage(unsigned(*first) + 1);
     }
     if (lastStage < firstStage)
-      return fail("--compile-to=" + compileTo + " lies before what --compile-from=" + compileFrom + " continues with", BadUsage);
-    for (const std::string &target : targets)
+      return fail("--compile-to=" + flags->compileTo + " lies before what --compile-from=" + flags->compileFrom + " continues with", BadUsage);
+    for (const std::string &target : flags->targets)
       if (target != "cpu")
         return fail("--target: expected cpu, found '" + target + "' (GPU code generation is not part of this version)");
-    for (llvm::StringRef level : llvm::split(isaNames, ','))
+    for (llvm::StringRef level : llvm::split(flags->isaNames, ','))
       if (!level.empty() && level != "avx2" && level != "avx512vnni")
         return fail("--isa: expected avx2 or avx512vnni, found '" + level + "'");
-    if (!require.empty() && require != "int8" && require != "integer-only" && require != "no-fallback")
-      return fail("--require: expected int8, integer-only or no-fallback, found '" + require + "'", BadUsage);
-    for (const std::string &text : dimTexts) {
+    if (!flags->require.empty() && flags->require != "int8" && flags->require != "integer-only" && flags->require != "no-fallback")
+      return fail("--require: expected int8, integer-only or no-fallback, found '" + flags->require + "'", BadUsage);
+    for (const std::string &text : flags->dimTexts) {
       auto binding = parseDimBinding(text);
       if (!binding)
         return fail("--dim: " + llvm::toString(binding.takeError()), BadUsage);
@@ -170,18 +174,18 @@ private:
       ImportOptions options;
       options.dims = dims;
       progress.start("import");
-      auto imported = importOnnx(modelPath, &context, options);
+      auto imported = importOnnx(flags->modelPath, &context, options);
       if (failed(imported))
         return BadInput;
       module = std::move(*imported);
       return Done;
     }
-    module = parseSourceFile<ModuleOp>(modelPath, &context);
+    module = parseSourceFile<ModuleOp>(flags->modelPath, &context);
     if (!module)
       return BadInput;
     if (auto files = (*module)->getAttrOfType<ArrayAttr>("qnn.weight_files"))
       for (auto file : files.getAsRange<StringAttr>()) {
-        llvm::SmallString<128> path = llvm::sys::path::parent_path(modelPath);
+        llvm::SmallString<128> path = llvm::sys::path::parent_path(flags->modelPath);
         llvm::sys::path::append(path, file.getValue());
         if (llvm::Error error = getWeightStore(&context).load(path, &context))
           return fail(llvm::toString(std::move(error)));
@@ -199,7 +203,7 @@ private:
       return Done;
     PassManager manager(&context);
     manager.enableVerifier(true);
-    if (failed(buildStage(manager, stage, {recipeName, isaNames})))
+    if (failed(buildStage(manager, stage, {flags->recipeName, flags->isaNames})))
       return fail("the stage " + getName(stage) + " names a pass that this build does not have", Internal);
     if (failed(manager.run(*module)))
       return fail("the stage " + getName(stage) + " failed (see the messages above)", stage >= Stage::Fuse ? Internal : BadInput);
@@ -208,27 +212,27 @@ private:
 
   Exit calibrate() {
     func::FuncOp func = mainFunction();
-    if (!statisticsIn.empty()) {
-      auto statistics = Statistics::load(statisticsIn);
+    if (!flags->statisticsIn.empty()) {
+      auto statistics = Statistics::load(flags->statisticsIn);
       if (!statistics)
         return fail(llvm::toString(statistics.takeError()));
       if (llvm::Error error = checkStatistics(*statistics, func))
-        return fail(statisticsIn + ": " + llvm::toString(std::move(error)));
+        return fail(flags->statisticsIn + ": " + llvm::toString(std::move(error)));
       setStatistics(*statistics);
       return Done;
     }
-    if (calibrationPath.empty())
-      return fail("the recipe '" + recipeName + "' quantizes activations: expected --calibration FILE.npz|DIR or --statistics-in FILE");
-    auto data = CalibrationData::open(calibrationPath, func);
+    if (flags->calibrationPath.empty())
+      return fail("the recipe '" + flags->recipeName + "' quantizes activations: expected --calibration FILE.npz|DIR or --statistics-in FILE");
+    auto data = CalibrationData::open(flags->calibrationPath, func);
     if (!data)
       return fail(llvm::toString(data.takeError()));
-    CompiledRunner runner(func, threadCount ? threadCount : std::thread::hardware_concurrency());
+    CompiledRunner runner(func, flags->threadCount ? flags->threadCount : std::thread::hardware_concurrency());
     auto statistics = collectStatistics(func, **data, runner, [&](uint64_t done) { progress.update(done); });
     if (!statistics)
       return fail(llvm::toString(statistics.takeError()));
     calibrationDigest = (*data)->getDigest();
-    if (!statisticsOut.empty())
-      if (llvm::Error error = statistics->save(statisticsOut))
+    if (!flags->statisticsOut.empty())
+      if (llvm::Error error = statistics->save(flags->statisticsOut))
         return fail(llvm::toString(std::move(error)));
     setStatistics(*statistics);
     return Done;
@@ -247,14 +251,14 @@ private:
     if (failed(artifact))
       return Internal;
     artifact->provenance.push_back({"tool", "quant-compile " BITWRIGHT_VERSION});
-    artifact->provenance.push_back({"recipe", recipeName});
-    artifact->provenance.push_back({"model", llvm::sys::path::filename(modelPath).str()});
+    artifact->provenance.push_back({"recipe", flags->recipeName});
+    artifact->provenance.push_back({"model", llvm::sys::path::filename(flags->modelPath).str()});
     if (!calibrationDigest.empty())
       artifact->provenance.push_back({"calibration-digest", calibrationDigest});
     if (llvm::Error error = addSelfCheck(*artifact))
       return fail("the compiled model does not run: " + llvm::toString(std::move(error)), Internal);
     std::string error;
-    if (!artifact::writeArtifact(*artifact, outputPath, error))
+    if (!artifact::writeArtifact(*artifact, flags->outputPath, error))
       return fail(error);
     for (const artifact::Weight &weight : artifact->weights)
       weightBytes += weight.bytes.size();
@@ -266,7 +270,7 @@ private:
 
   /// IR and, beside it, the weights that it refers to.
   Exit writeIR() {
-    llvm::SmallString<128> weightsPath(outputPath);
+    llvm::SmallString<128> weightsPath(flags->outputPath);
     llvm::sys::path::replace_extension(weightsPath, "safetensors");
     std::vector<std::string> used;
     module->walk([&](qnn::WeightOp weight) { used.push_back(weight.getSource().str()); });
@@ -281,7 +285,7 @@ private:
       (*module)->setAttr("qnn.weight_files", builder.getStrArrayAttr({llvm::sys::path::filename(weightsPath)}));
     }
     std::string error;
-    auto file = openOutputFile(outputPath, &error);
+    auto file = openOutputFile(flags->outputPath, &error);
     if (!file)
       return fail(error);
     module->print(file->os());
@@ -290,15 +294,15 @@ private:
   }
 
   Exit writeSummary() {
-    if (jsonPath.empty())
+    if (flags->jsonPath.empty())
       return Done;
     llvm::json::Object stages;
     for (auto &[name, seconds] : progress.times)
       stages[name] = seconds;
-    llvm::json::Object summary{{"model", modelPath}, {"recipe", recipeName}, {"seconds", std::move(stages)}, {"kernels", int64_t(kernels)},
+    llvm::json::Object summary{{"model", flags->modelPath}, {"recipe", flags->recipeName}, {"seconds", std::move(stages)}, {"kernels", int64_t(kernels)},
                                {"launches", int64_t(launches)}, {"weight_bytes", int64_t(weightBytes)}, {"arena_bytes", int64_t(arenaBytes)}};
     std::string error;
-    auto file = openOutputFile(jsonPath, &error);
+    auto file = openOutputFile(flags->jsonPath, &error);
     if (!file)
       return fail(error);
     file->os() << llvm::formatv("{0:2}\n", llvm::json::Value(std::move(summary)));
@@ -321,8 +325,11 @@ private:
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  cl::ResetCommandLineParser();
+  Flags parsed;
+  flags = &parsed;
   registerAllPassesAndPipelines();
-  cl::HideUnrelatedOptions(category);
+  cl::HideUnrelatedOptions(parsed.category);
   cl::SetVersionPrinter([](llvm::raw_ostream &out) { out << "quant-compile " BITWRIGHT_VERSION " (LLVM " LLVM_VERSION_STRING ")\n"; });
   // Wrong usage ends with 2; LLVM's own parser would end with 1.
   std::string errors;
