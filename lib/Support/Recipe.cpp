@@ -284,7 +284,7 @@ private:
 constexpr StringLiteral w8a8Text = R"(
 name: w8a8
 weights: {format: s8, granularity: axis, clip: mse}
-activations: {format: s8, observer: minmax}
+activations: {format: s8, observer: percentile, percentile: 99.995}
 float: f32
 keep_float: [softmax, log_softmax, layer_norm, group_norm, matmul]
 bias_correction: true

@@ -68,8 +68,9 @@ std::string bitwright::getPipelineText(Stage stage, const StageOptions &options)
     onFunc("assign-schemes{recipe=" + options.recipe + "}"); // what the recipe says, on each operation
     break;
   case Stage::Quantize:
-    onFunc("quantize-weights");   // codes and scales into the store
     onFunc("place-quantizers");   // activations: after fused activations, one grid where tensors share storage
+    onFunc("correct-bias");       // needs the input grids of place-quantizers and the float weights
+    onFunc("quantize-weights");   // codes and scales into the store, fine enough for the bias at the input's scale
     onFunc("verify-quantized");   // the stage's contract
     break;
   case Stage::Integerize:
