@@ -72,14 +72,18 @@ public:
   void start(llvm::StringRef what) {
     finish();
     text = what.str();
+    lastShown = 0;
     begin = std::chrono::steady_clock::now();
   }
   void update(uint64_t done) {
-    if (seconds() < 2)
+    bool terminal = llvm::sys::Process::StandardErrIsDisplayed();
+    // A log gets a line every ten seconds, a terminal one line that counts.
+    double now = seconds();
+    if (now < 2 || (!terminal && now < lastShown + 10))
       return;
+    lastShown = now;
     shown = true;
-    llvm::errs() << (llvm::sys::Process::StandardErrIsDisplayed() ? "\r" : "") << "  " << text << ": " << done << " samples, "
-                 << llvm::format("%.0f s", seconds()) << (llvm::sys::Process::StandardErrIsDisplayed() ? "" : "\n");
+    llvm::errs() << (terminal ? "\r" : "") << "  " << text << ": " << done << " samples, " << llvm::format("%.0f s", now) << (terminal ? "" : "\n");
   }
   void finish() {
     if (shown && llvm::sys::Process::StandardErrIsDisplayed())
@@ -95,6 +99,7 @@ private:
   double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); }
   std::string text;
   std::chrono::steady_clock::time_point begin;
+  double lastShown = 0;
   bool shown = false;
 };
 
