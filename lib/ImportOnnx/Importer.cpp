@@ -625,7 +625,7 @@ void Importer::importNode(onnx::NodeProto &node) {
       if (!tensor) {
         auto it = producers.find(node.input(i));
         return importer.error("the input '" + node.input(i) + "' is not defined" +
-                              (it == producers.end() ? "" : "yet: " + it->second + " makes it, later (the graph has a cycle or is not sorted)"));
+                              (it == producers.end() ? "" : " yet: " + it->second + " makes it, later (the graph has a cycle or is not sorted)"));
       }
       if (tensor->poisoned) {
         importer.hasFailed = true; // reported where it began

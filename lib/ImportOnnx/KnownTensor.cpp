@@ -167,12 +167,89 @@ static Bounds bounds(AffineExpr expr, ArrayRef<DimSymbol> symbols, int &budget) 
   return result.low < -kLimit || result.high > kLimit ? bad : result;
 }
 
+namespace {
+/// sum of coefficient * symbol, plus something between low and high.
+struct LinearBound {
+  SmallVector<long double, 4> coefficients;
+  long double low = 0, high = 0;
+};
+} // namespace
+
+/// Bounds that know that `W floordiv 2` is about W / 2, so that W floordiv 2 - W is negative. Only for expressions whose
+/// interval is known to be small: then the mantissa of long double holds every coefficient with room to spare.
+static LinearBound linearBound(AffineExpr expr, ArrayRef<DimSymbol> symbols) {
+  LinearBound result;
+  result.coefficients.assign(symbols.size(), 0);
+  if (auto value = constantOf(expr)) {
+    result.low = result.high = *value;
+    return result;
+  }
+  if (auto symbol = dyn_cast<AffineSymbolExpr>(expr)) {
+    result.coefficients[symbol.getPosition()] = 1;
+    return result;
+  }
+  auto binary = cast<AffineBinaryOpExpr>(expr);
+  auto constant = constantOf(binary.getRHS());
+  LinearBound a = linearBound(binary.getLHS(), symbols);
+  auto scale = [&](long double factor) {
+    for (long double &coefficient : a.coefficients)
+      coefficient *= factor;
+    a.low *= factor;
+    a.high *= factor;
+    if (factor < 0)
+      std::swap(a.low, a.high);
+    return a;
+  };
+  switch (expr.getKind()) {
+  case AffineExprKind::Add: {
+    LinearBound b = linearBound(binary.getRHS(), symbols);
+    for (auto [x, y] : llvm::zip(a.coefficients, b.coefficients))
+      x += y;
+    a.low += b.low;
+    a.high += b.high;
+    return a;
+  }
+  case AffineExprKind::Mul:
+    if (constant)
+      return scale(*constant);
+    break;
+  case AffineExprKind::FloorDiv:
+  case AffineExprKind::CeilDiv:
+    if (constant) {
+      scale(1.0L / *constant);
+      long double rest = 1 - 1.0L / *constant;
+      (expr.getKind() == AffineExprKind::FloorDiv ? a.low : a.high) += expr.getKind() == AffineExprKind::FloorDiv ? -rest : rest;
+      return a;
+    }
+    break;
+  default:
+    break;
+  }
+  int budget = 256;
+  Bounds interval = bounds(expr, symbols, budget);
+  result.low = static_cast<long double>(interval.low);
+  result.high = static_cast<long double>(interval.high);
+  return result;
+}
+
 std::optional<std::pair<int64_t, int64_t>> onnximport::boundsOf(AffineExpr expr, ArrayRef<DimSymbol> symbols) {
   int budget = 256;
   Bounds result = bounds(expr, symbols, budget);
   if (result.bad)
     return std::nullopt;
-  return std::pair(int64_t(result.low), int64_t(result.high));
+  int64_t low = int64_t(result.low), high = int64_t(result.high);
+  constexpr int64_t small = int64_t(1) << 40;
+  if (low != high && low > -small && high < small) {
+    LinearBound linear = linearBound(expr, symbols);
+    for (auto [coefficient, symbol] : llvm::zip(linear.coefficients, symbols)) {
+      linear.low += coefficient * (coefficient > 0 ? symbol.min : symbol.max);
+      linear.high += coefficient * (coefficient > 0 ? symbol.max : symbol.min);
+    }
+    constexpr long double slack = 1e-4L;
+    low = std::max(low, int64_t(std::ceil(linear.low - slack)));
+    high = std::min(high, int64_t(std::floor(linear.high + slack)));
+  }
+  return std::pair(low, high);
 }
 
 std::optional<AffineExpr> onnximport::checkedExpr(AffineExpr expr, ArrayRef<DimSymbol> symbols) {

@@ -15,7 +15,6 @@ static const Refusal kTraining = {"training_mode = 1, or outputs for training", 
 static const Refusal kSpatial = {"spatial = 0 (opsets 7 and 8)", "statistics for each activation are no longer part of ONNX"};
 static const Refusal kStash = {"the outputs Mean and InvStdDev with stash_type other than 1 (FLOAT)", "statistics are computed in float32"};
 static const Refusal kChannels = {"channels that are not a fixed number", "parameters are one value a channel"};
-static const Refusal kFlattened = {"softmax before opset 13 over several dimensions with more than 2^62 elements", "the elements must be one dimension; fix it with --dim"};
 
 /// Axes of a reduction: operand (since opset 18, ReduceSum since 13) or attribute. `empty`: none were given.
 static bool readAxes(NodeImporter &node, SmallVectorImpl<int64_t> &axes, bool &empty) {
@@ -83,8 +82,6 @@ template <typename OpTy> static void importSoftmax(NodeImporter &node) {
   if (flattens && axis != rank - 1) {
     // Before opset 13 all dimensions from `axis` on are one.
     AffineExpr product = productOf(ArrayRef(shape).drop_front(axis), node.getContext());
-    if (!boundsOf(product, node.getSymbols()))
-      return node.refuse(kFlattened, toText(shape, node.getSymbols()));
     SymbolicShape flat(shape.begin(), shape.begin() + axis);
     flat.push_back(product);
     input = node.reshape(input, flat);
@@ -220,8 +217,8 @@ void onnximport::addReductionOperators(std::vector<Operator> &table) {
       {"ReduceMin", 7, 28, 1, 2, 1, importReduce<qnn::ReduceMinOp>, {}},
       {"ReduceL2", 7, 28, 1, 2, 1, importReduce<qnn::ReduceL2Op>, {}},
       {"ArgMax", 7, 28, 1, 1, 1, importArgMax, {}},
-      {"Softmax", 7, 28, 1, 1, 1, importSoftmax<qnn::SoftmaxOp>, {&kFlattened}},
-      {"LogSoftmax", 7, 28, 1, 1, 1, importSoftmax<qnn::LogSoftmaxOp>, {&kFlattened}},
+      {"Softmax", 7, 28, 1, 1, 1, importSoftmax<qnn::SoftmaxOp>, {}},
+      {"LogSoftmax", 7, 28, 1, 1, 1, importSoftmax<qnn::LogSoftmaxOp>, {}},
       {"BatchNormalization", 7, 28, 5, 5, 5, importBatchNormalization, {&kTraining, &kSpatial}},
       {"LayerNormalization", 17, 28, 2, 3, 3, importLayerNormalization, {&kStash}},
       {"InstanceNormalization", 7, 28, 3, 3, 1, importInstanceNormalization, {&kChannels}},

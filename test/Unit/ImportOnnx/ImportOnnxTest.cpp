@@ -240,6 +240,9 @@ TEST(KnownTensor, Bounds) {
   EXPECT_EQ(onnximport::boundsOf(n * 3 - w, symbols), Pair(3 - 1280, 24 - 32));
   EXPECT_EQ(onnximport::boundsOf((w - 33).floorDiv(4), symbols), Pair(-1, 311)); // floor(-1 / 4), floor(1247 / 4)
   EXPECT_EQ(onnximport::boundsOf((w - 33).ceilDiv(4), symbols), Pair(0, 312));   // ceil(-1 / 4), ceil(1247 / 4)
+  // W / 2 - W = -W / 2 over the reals: between -640 - 1/2 and -16; intervals alone would say -1264 .. 608.
+  EXPECT_EQ(onnximport::boundsOf(w.floorDiv(2) - w, symbols), Pair(-640, -16));
+  EXPECT_EQ(onnximport::boundsOf(w.ceilDiv(2) * 2 - w, symbols), Pair(0, 1));
   EXPECT_EQ(onnximport::boundsOf(w % 16, symbols), Pair(0, 15));
   EXPECT_EQ(onnximport::boundsOf(n * w, symbols), Pair(32, 10240));
   EXPECT_EQ(onnximport::boundsOf(w * (int64_t(1) << 40) * (int64_t(1) << 20), symbols), std::nullopt);
