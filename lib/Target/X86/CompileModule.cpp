@@ -16,6 +16,7 @@
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
@@ -57,6 +58,7 @@ static std::unique_ptr<llvm::TargetMachine> createTargetMachine(Isa isa) {
   static const bool initialized = [] {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
+    llvm::InitializeNativeTargetAsmParser();
     return true;
   }();
   (void)initialized;
@@ -177,6 +179,7 @@ struct Flattener {
 } // namespace
 
 FailureOr<CodeBlob> x86::compileModule(ModuleOp module, Isa isa) {
+  module.getContext()->loadDialect<cf::ControlFlowDialect, LLVM::LLVMDialect>();
   if (failed(lowerToLLVMDialect(module)))
     return module.emitError() << "x86: the kernels could not be lowered to LLVM";
   registerBuiltinDialectTranslation(*module.getContext());

@@ -491,6 +491,11 @@ void KernelBuilder::store(Value value, Value pointer, Value mask) {
 
 Value KernelBuilder::laneMask(Value first, Value limit, unsigned lanes) {
   Value count = arith::TruncIOp::create(b, loc, intType(32), min(sub(limit, first), i64(lanes)));
+  // LLVM 22 turns a truncating masked store whose mask is the constant <1, 0, 0, ...> into a scalar store of the wide type,
+  // which writes beyond the element. An empty assembly statement keeps masks from being constants.
+  count = LLVM::InlineAsmOp::create(b, loc, count.getType(), ValueRange{count}, "", "=r,0", /*has_side_effects=*/false, /*is_align_stack=*/false,
+                                    LLVM::tailcallkind::TailCallKind::None, LLVM::AsmDialectAttr::get(b.getContext(), LLVM::AsmDialect::AD_ATT), ArrayAttr())
+              .getResult(0);
   SmallVector<int32_t> numbers = llvm::to_vector(llvm::seq<int32_t>(0, lanes));
   Value iota = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(VectorType::get(lanes, intType(32)), ArrayRef<int32_t>(numbers)));
   return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, iota, splat(count, lanes));

@@ -141,8 +141,12 @@ struct ResizeDim {
       return halfPixel();
     case qnn::ResizeCoordinates::PytorchHalfPixel:
       return ifWide(halfPixel());
-    case qnn::ResizeCoordinates::AlignCorners:
-      return ifWide(f.div(f.mul(x, real(k.sub(in, k.i64(1)))), real(k.sub(out, k.i64(1)))));
+    case qnn::ResizeCoordinates::AlignCorners: {
+      Value one = f.constant(1.0f), length = f.mul(s, real(in)), whole = real(out);
+      length = f.select(f.lt(f.abs(f.sub(length, whole)), f.constant(1e-3f)), whole, length);
+      Value position = f.div(f.mul(x, real(k.sub(in, k.i64(1)))), f.sub(length, one));
+      return f.select(f.eq(length, one), f.constant(0.0f), position);
+    }
     case qnn::ResizeCoordinates::Asymmetric:
       return f.div(x, s);
     case qnn::ResizeCoordinates::HalfPixelSymmetric: {
