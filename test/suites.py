@@ -246,6 +246,11 @@ def integerized_models(folder, log):
                *(word for dim in dims for word in ("--dim", dim))], inputs
 
 
+@suite("plugin")
+def plugin(log, long):
+    return script("plugin", "test/Plugins/run.py", log, 600)
+
+
 @suite("fuzz")
 def fuzz(log, long):
     if not any((ROOT / "test" / "Fuzz").glob("*.cpp")):
