@@ -14,10 +14,10 @@ namespace bitwright::x86 {
 unsigned MicroKernel::maxPanels(Isa isa, PanelKind kind) { return isa == Isa::Avx2 ? 1 : 4; }
 
 unsigned MicroKernel::rowsFor(Isa isa, PanelKind kind, unsigned nr) {
-  // 32 zmm: MR * NR accumulators, NR of B, one broadcast of A (24 + 4 + 1). 16 ymm: a panel is 2 accumulators a row, but 4 for
-  // bytes, whose pair sums stay apart until the end. Every count divides the 48 rows of a tile.
+  // 32 zmm: MR * NR accumulators, NR of B, one broadcast of A (24 + 4 + 1). 16 ymm: 2 accumulators a row (half a panel at a time for
+  // bytes, whose pair sums stay apart until the end), 2 of B, one of A, one product. Every count divides the 48 rows of a tile.
   if (isa == Isa::Avx2)
-    return kind == PanelKind::Bytes ? 3 : 6;
+    return 6;
   return nr == 4 ? 6 : nr == 3 ? 8 : 12;
 }
 
@@ -35,13 +35,14 @@ struct Step {
   }
   Value bitcast(Value v, Type element, unsigned lanes) { return vector::BitCastOp::create(k.b, k.loc, cast<VectorType>(k.vec(element, lanes)), v); }
 
-  SmallVector<Value, 4> loadB(Value pointer) {
+  /// Parts [first, first + count) of a panel's step.
+  SmallVector<Value, 4> loadB(Value pointer, unsigned first, unsigned count) {
     if (kind == PanelKind::Floats)
       return {k.load(k.f32(), 16, pointer, {}, true)};
     if (wide)
       return {kind == PanelKind::Bytes ? k.load(k.intType(8), 64, pointer, {}, true) : k.load(k.intType(16), 32, pointer, {}, true)};
     SmallVector<Value, 4> values;
-    for (unsigned i = 0; i < parts(); ++i) {
+    for (unsigned i = first; i < first + count; ++i) {
       if (kind == PanelKind::Words)
         values.push_back(k.load(k.intType(16), 16, k.gep(pointer, 32 * i), {}, true));
       else // 4 channels x 4 k, widened
@@ -117,22 +118,32 @@ SmallVector<Value> MicroKernel::emit(Value a, int64_t rowBytes, Value b, Value p
     for (unsigned j = 0; j < nr; ++j)
       llvm::append_range(sums, step.begin(start.empty() ? Value() : start[j]));
 
-  sums = k.forLoop(k.i64(0), steps, 1, sums, [&](Value s, ValueRange carried) {
-    SmallVector<Value> next(carried.begin(), carried.end());
-    Value bStep = k.gep(b, k.mul(s, kStepBytes)), aStep = k.gep(a, k.mul(s, stepA));
-    SmallVector<SmallVector<Value, 4>, 4> columns;
-    for (unsigned j = 0; j < nr; ++j)
-      columns.push_back(step.loadB(k.gep(bStep, k.mul(panelBytes, j))));
-    for (unsigned m = 0; m < mr; ++m) {
-      Value row = step.loadA(k.gep(aStep, rowBytes * m));
+  // All parts of a panel in one loop over k, but two at a time where more would not stay in registers.
+  unsigned together = std::min(parts, 2u);
+  for (unsigned first = 0; first < parts; first += together) {
+    SmallVector<Value> some;
+    for (unsigned i = 0; i < mr * nr; ++i)
+      llvm::append_range(some, ArrayRef(sums).slice(i * parts + first, together));
+    some = k.forLoop(k.i64(0), steps, 1, some, [&](Value s, ValueRange carried) {
+      SmallVector<Value> next(carried.begin(), carried.end());
+      Value bStep = k.gep(b, k.mul(s, kStepBytes)), aStep = k.gep(a, k.mul(s, stepA));
+      SmallVector<SmallVector<Value, 4>, 4> columns;
       for (unsigned j = 0; j < nr; ++j)
-        for (unsigned p = 0; p < parts; ++p) {
-          Value &sum = next[(m * nr + j) * parts + p];
-          sum = step.multiplyAdd(row, columns[j][p], sum);
-        }
-    }
-    return next;
-  });
+        columns.push_back(step.loadB(k.gep(bStep, k.mul(panelBytes, j)), first, together));
+      for (unsigned m = 0; m < mr; ++m) {
+        Value row = step.loadA(k.gep(aStep, rowBytes * m));
+        for (unsigned j = 0; j < nr; ++j)
+          for (unsigned p = 0; p < together; ++p) {
+            Value &sum = next[(m * nr + j) * together + p];
+            sum = step.multiplyAdd(row, columns[j][p], sum);
+          }
+      }
+      return next;
+    });
+    for (unsigned i = 0; i < mr * nr; ++i)
+      for (unsigned p = 0; p < together; ++p)
+        sums[i * parts + first + p] = some[i * together + p];
+  }
 
   SmallVector<Value> result;
   for (unsigned m = 0; m < mr; ++m)

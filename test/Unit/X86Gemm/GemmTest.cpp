@@ -195,6 +195,25 @@ TEST(Depthwise, DynamicSizes) {
   }
 }
 
+/// Weights, biases, multipliers and the input's zero point are data: layers of one shape have one code.
+TEST(Gemm, EqualShapesShareCode) {
+  std::vector<ProductCase> cases{with(conv({1, 6, 7}, 24, 36, {3, 3}, 1, 1), Epilogue::Rescale), with(conv({1, 6, 7}, 24, 24, {3, 3}, 1, 1, 24), Epilogue::Rescale),
+                                 with(linear({5}, 20, 70), Epilogue::RescaleResidual)};
+  for (ProductCase &c : cases) {
+    auto context = makeContext();
+    std::string texts[2];
+    for (int i = 0; i < 2; ++i) {
+      c.zeroPoint = i ? 5 : -100;
+      BuiltCase built = build(*context, c, 70 + i);
+      ASSERT_TRUE(built.module);
+      auto region = CompiledRegion::compile(built.func, Isa::Avx2);
+      ASSERT_TRUE(region);
+      texts[i] = region->getText();
+    }
+    EXPECT_EQ(texts[0], texts[1]) << c.describe();
+  }
+}
+
 /// Random shapes; BITWRIGHT_TEST_CASES sets how many (default 60).
 TEST(Gemm, Random) {
   const char *more = std::getenv("BITWRIGHT_TEST_CASES");
