@@ -27,7 +27,7 @@ static const char *const usage =
     "  --entry NAME             entry point; default: the first\n"
     "  --benchmark [--json F]   time repeated runs; without inputs, made-up ones are used\n"
     "  --runs N                 number of timed runs; default: as many as take a second, at least 10\n"
-    "  --dim NAME=VALUE         dimension of made-up inputs; default: the smallest\n"
+    "  --dim NAME=VALUE         dimension of made-up inputs, by name or place (x:3); default: the smallest\n"
     "  --profile                time of each launch\n"
     "  --verify                 hash the whole file before anything else\n"
     "  --self-check             hash the whole file, run the built-in probe on every level of this host, compare all "

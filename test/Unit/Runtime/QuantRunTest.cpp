@@ -130,12 +130,16 @@ TEST_F(QuantRun, BenchmarkJson) {
   for (const char *key : {"\"median_ms\": ", "\"min_ms\": ", "\"p95_ms\": ", "\"runs\": 20,", "\"threads\": 1,",
                           "\"device\": \"cpu\"", "\"load_ms\": ", "\"first_ms\": "})
     EXPECT_NE(text.find(key), std::string::npos) << key << " in " << text;
+  EXPECT_EQ(quantRun(model + " --benchmark --runs 1 --dim x:2=16 --dim x:0=3").status, 0);
+  o = quantRun(model + " --benchmark --dim x:1=3");
+  EXPECT_EQ(o.status, 1);
+  EXPECT_TRUE(o.says("has no dimension '3'")) << o.err;
   o = quantRun(model + " --benchmark --dim Z=16");
   EXPECT_EQ(o.status, 1);
   EXPECT_TRUE(o.says("has no dimension 'Z'")) << o.err;
   o = quantRun(model + " --benchmark --dim W=4000");
   EXPECT_EQ(o.status, 1);
-  EXPECT_TRUE(o.says("dimension 'W' is 4000, at most 40")) << o.err;
+  EXPECT_TRUE(o.says("dimension 'W' is 4000, expected 4..40, a multiple of 4")) << o.err;
   o = quantRun(model + " --benchmark --json " + temporaryPath("no/b.json"));
   EXPECT_EQ(o.status, 1);
   EXPECT_TRUE(o.says("cannot write")) << o.err;
