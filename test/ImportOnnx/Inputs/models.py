@@ -42,10 +42,10 @@ def floats(name, *shape):
     return tensor(name, ((np.arange(count) % 31 - 15) / 16).astype(np.float32).reshape(shape))
 
 
-def graph(nodes, inputs, outputs="y", initializers=(), opset=17, ir=8, kind=TensorProto.FLOAT):
+def graph(nodes, inputs, outputs="y", initializers=(), opset=17, ir=8, kind=TensorProto.FLOAT, result=TensorProto.FLOAT):
     """A model; inputs as 'x: N 3' texts or value infos, outputs by name."""
     infos = [value(i, kind) if isinstance(i, str) else i for i in inputs]
-    results = [helper.make_tensor_value_info(o, TensorProto.FLOAT, None) for o in outputs.split()]
+    results = [helper.make_tensor_value_info(o, result, None) for o in outputs.split()]
     made = helper.make_model(helper.make_graph(list(nodes), "test", infos, results, list(initializers)),
                              opset_imports=[helper.make_opsetid("", opset)], ir_version=ir)
     return made
@@ -113,7 +113,7 @@ def names():
 def shared_weights():
     """One weight with two users, one user of a small constant, a weight nobody uses, initializers listed as inputs (IR 3)."""
     return graph([node("MatMul", "x w", "a"), node("MatMul", "a w", "b"), node("Add", "b small", "c"), node("Identity", "c", "y")],
-                 ["x: 2 16", "w: 16 16"], initializers=[floats("w", 16, 16), floats("small", 16), floats("unused", 64, 64)], ir=3)
+                 ["x: 2 16", "w: 16 16", "small: 16", "unused: 64 64"], initializers=[floats("w", 16, 16), floats("small", 16), floats("unused", 64, 64)], ir=3)
 
 
 @model
@@ -130,14 +130,14 @@ def qlinear():
     f = lambda name, number: tensor(name, number, np.float32)
     return graph([node("QLinearConv", "x xs xz w ws wz ys yz b", "y", name="conv", pads=[1, 1, 1, 1])], [value("x: N 3 8 8", TensorProto.UINT8)],
                  initializers=[f("xs", 0.5), u8("xz", 128), tensor("w", np.arange(54).reshape(2, 3, 3, 3) - 27, np.int8), f("ws", [0.1, 0.2]),
-                               tensor("wz", [0, 0], np.int8), f("ys", 0.25), u8("yz", 3), tensor("b", [5, -5], np.int32)])
+                               tensor("wz", [0, 0], np.int8), f("ys", 0.25), u8("yz", 3), tensor("b", [5, -5], np.int32)], result=TensorProto.UINT8)
 
 
 @model
 def integer_products():
     return graph([node("ConvInteger", "x w xz", "a", name="conv"), node("MatMulInteger", "m k", "b", name="matmul")],
                  [value("x: 1 1 4 4", TensorProto.UINT8), value("m: 2 3", TensorProto.INT8)], "a b",
-                 [tensor("w", np.ones((1, 1, 2, 2)), np.uint8), tensor("xz", 3, np.uint8), tensor("k", np.ones((3, 2)), np.int8)])
+                 [tensor("w", np.ones((1, 1, 2, 2)), np.uint8), tensor("xz", 3, np.uint8), tensor("k", np.ones((3, 2)), np.int8)], result=TensorProto.INT32)
 
 
 @model
