@@ -48,21 +48,24 @@ static numerics::RoundingMode toRoundingMode(dyadic::Rounding rounding) {
 
 /// codes - zeroPoint in `element` (S32 or S64).
 static Tensor centred(const Tensor &codes, int64_t zeroPoint, Element element) {
-  Tensor wide = toInt64(codes), out(element, codes.getShape());
-  for (int64_t i = 0; i < codes.getNumElements(); ++i) {
-    int64_t v = wide.data<int64_t>()[i] - zeroPoint;
-    if (element == Element::S32)
-      out.mutableData<int32_t>()[i] = int32_t(v);
-    else
-      out.mutableData<int64_t>()[i] = v;
-  }
+  Tensor wide = element == Element::S32 ? toInt32(codes) : toInt64(codes), out(element, codes.getShape());
+  auto subtract = [&](auto zero) {
+    using T = decltype(zero);
+    for (int64_t i = 0, n = codes.getNumElements(); i < n; ++i)
+      out.mutableData<T>()[i] = wide.data<T>()[i] - T(zeroPoint);
+  };
+  if (element == Element::S32)
+    subtract(int32_t());
+  else
+    subtract(int64_t());
   return out;
 }
 
 static int64_t largestMagnitude(const Tensor &codes, int64_t zeroPoint) {
+  Tensor wide = toInt64(codes);
   int64_t largest = 0;
-  for (int64_t i = 0; i < codes.getNumElements(); ++i)
-    largest = std::max(largest, std::abs(codes.asInteger(i) - zeroPoint));
+  for (int64_t i = 0, n = codes.getNumElements(); i < n; ++i)
+    largest = std::max(largest, std::abs(wide.data<int64_t>()[i] - zeroPoint));
   return largest;
 }
 
@@ -136,19 +139,24 @@ static int64_t roundProduct(int64_t n, int32_t b, int c, numerics::RoundingMode 
 }
 
 static LogicalResult runRescale(dyadic::RescaleOp op, OpRun &run) {
-  const Tensor &x = run.operand(0);
+  Tensor x = toInt64(run.operand(0));
   numerics::RoundingMode mode = toRoundingMode(op.getRounding());
-  ArrayRef<int32_t> multipliers = op.getMultiplier();
-  int64_t axis = op.getAxis() ? int64_t(*op.getAxis()) : 0;
-  int64_t inner = multipliers.size() == 1 ? 1 : elementCount(x.getShape().drop_front(axis + 1));
+  ArrayRef<int32_t> multipliers = op.getMultiplier(), clamp = op.getClamp();
+  ArrayRef<int8_t> shifts = op.getShift();
+  int64_t axis = op.getAxis() ? int64_t(*op.getAxis()) : 0, channels = int64_t(multipliers.size());
+  int64_t inner = channels == 1 ? 1 : elementCount(x.getShape().drop_front(axis + 1));
+  int64_t zx = int32_t(op.getInputZeroPoint()), zy = int32_t(op.getZeroPoint());
   Tensor y(Element::S64, x.getShape());
-  for (int64_t i = 0; i < x.getNumElements(); ++i) {
-    size_t c = size_t(i / inner) % multipliers.size();
-    int64_t n = x.asInteger(i) - int32_t(op.getInputZeroPoint());
-    if (n < INT32_MIN || n > INT32_MAX)
-      return run.error() << "expected x - input_zero_point inside int32, found " << n << " at element " << i;
-    y.mutableData<int64_t>()[i] =
-        finish(roundProduct(n, multipliers[c], op.getShift()[c], mode), int32_t(op.getZeroPoint()), op.getClamp());
+  const int64_t *in = x.data<int64_t>();
+  int64_t *out = y.mutableData<int64_t>();
+  for (int64_t first = 0, total = x.getNumElements(); first < total; first += inner) {
+    size_t c = size_t(first / inner % channels);
+    for (int64_t i = first; i < first + inner; ++i) {
+      int64_t n = in[i] - zx;
+      if (n < INT32_MIN || n > INT32_MAX)
+        return run.error() << "expected x - input_zero_point inside int32, found " << n << " at element " << i;
+      out[i] = finish(roundProduct(n, multipliers[c], shifts[c], mode), zy, clamp);
+    }
   }
   run.set(narrowTo(y, run.elementOfResult()));
   return success();
@@ -161,13 +169,14 @@ static LogicalResult runAdd(dyadic::AddOp op, OpRun &run) {
     return run.error() << "E1 has one rounding of one sum: tflite_double is not defined for it";
   int64_t za = int32_t(op.getLhsZeroPoint()), zb = int32_t(op.getRhsZeroPoint()), ma = int32_t(op.getLhsMultiplier()),
           mb = int32_t(op.getRhsMultiplier());
+  int64_t zy = int32_t(op.getZeroPoint());
+  ArrayRef<int32_t> clamp = op.getClamp();
   int c = int8_t(op.getShift());
   bool overflow = false;
   forEachBroadcast<2>(run.shapeOf(), {a.getShape(), b.getShape()}, [&](int64_t i, const std::array<int64_t, 2> &at) {
     __int128 n = __int128(a.data<int64_t>()[at[0]] - za) * ma + __int128(b.data<int64_t>()[at[1]] - zb) * mb;
     overflow |= n > (__int128(1) << 62) || n < -(__int128(1) << 62);
-    y.mutableData<int64_t>()[i] =
-        finish(numerics::roundShift(int64_t(n), c, mode), int32_t(op.getZeroPoint()), op.getClamp());
+    y.mutableData<int64_t>()[i] = finish(numerics::roundShift(int64_t(n), c, mode), zy, clamp);
   });
   if (overflow)
     return run.error() << "E1: expected sums of at most 2^62: operands have more than 24 bits";
@@ -178,14 +187,15 @@ static LogicalResult runAdd(dyadic::AddOp op, OpRun &run) {
 static LogicalResult runMul(dyadic::MulOp op, OpRun &run) {
   Tensor a = toInt64(run.operand(0)), b = toInt64(run.operand(1)), y(Element::S64, run.shapeOf());
   numerics::RoundingMode mode = toRoundingMode(op.getRounding());
-  int64_t za = int32_t(op.getLhsZeroPoint()), zb = int32_t(op.getRhsZeroPoint());
+  int64_t za = int32_t(op.getLhsZeroPoint()), zb = int32_t(op.getRhsZeroPoint()), zy = int32_t(op.getZeroPoint());
+  ArrayRef<int32_t> clamp = op.getClamp();
+  int32_t multiplier = int32_t(op.getMultiplier());
+  int shift = int8_t(op.getShift());
   bool overflow = false;
   forEachBroadcast<2>(run.shapeOf(), {a.getShape(), b.getShape()}, [&](int64_t i, const std::array<int64_t, 2> &at) {
     int64_t t = (a.data<int64_t>()[at[0]] - za) * (b.data<int64_t>()[at[1]] - zb);
     overflow |= t < INT32_MIN || t > INT32_MAX;
-    y.mutableData<int64_t>()[i] =
-        finish(roundProduct(int32_t(t), int32_t(op.getMultiplier()), int8_t(op.getShift()), mode),
-               int32_t(op.getZeroPoint()), op.getClamp());
+    y.mutableData<int64_t>()[i] = finish(roundProduct(int32_t(t), multiplier, shift, mode), zy, clamp);
   });
   if (overflow)
     return run.error() << "E3: expected products inside int32 (16-bit operands have zero point 0)";
@@ -196,8 +206,9 @@ static LogicalResult runMul(dyadic::MulOp op, OpRun &run) {
 static LogicalResult runLookup(dyadic::LookupOp op, OpRun &run) {
   const Tensor &x = run.operand(0);
   Tensor y(Element::S8, x.getShape());
-  for (int64_t i = 0; i < x.getNumElements(); ++i)
-    y.mutableData<int8_t>()[i] = op.getTable()[size_t(x.data<int8_t>()[i] + 128)];
+  ArrayRef<int8_t> table = op.getTable();
+  for (int64_t i = 0, n = x.getNumElements(); i < n; ++i)
+    y.mutableData<int8_t>()[i] = table[size_t(x.data<int8_t>()[i] + 128)];
   run.set(y);
   return success();
 }

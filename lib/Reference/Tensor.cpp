@@ -274,47 +274,59 @@ Tensor reference::storeAs(const Tensor &float32, Element element) {
   return out;
 }
 
-Tensor reference::toInt32(const Tensor &tensor) {
-  if (tensor.getElement() == Element::S32)
+/// Calls body(T{}) with the C++ type of an integer or bool element.
+template <typename Body> static void withInteger(Element element, Body &&body) {
+  switch (element) {
+  case Element::Bool:
+  case Element::U8:
+    return body(uint8_t{});
+  case Element::S4:
+  case Element::S8:
+    return body(int8_t{});
+  case Element::S16:
+    return body(int16_t{});
+  case Element::U16:
+    return body(uint16_t{});
+  case Element::S32:
+    return body(int32_t{});
+  case Element::S64:
+    return body(int64_t{});
+  default:
+    llvm_unreachable("expected an integer element type");
+  }
+}
+
+template <typename To> static Tensor widened(const Tensor &tensor, Element element) {
+  if (tensor.getElement() == element)
     return tensor;
-  Tensor out(Element::S32, tensor.getShape());
-  for (int64_t i = 0; i < tensor.getNumElements(); ++i)
-    out.mutableData<int32_t>()[i] = int32_t(tensor.asInteger(i));
+  Tensor out(element, tensor.getShape());
+  To *to = out.mutableData<To>();
+  withInteger(tensor.getElement(), [&](auto zero) {
+    auto *from = tensor.data<decltype(zero)>();
+    for (int64_t i = 0, n = tensor.getNumElements(); i < n; ++i)
+      to[i] = To(from[i]);
+  });
   return out;
 }
 
-Tensor reference::toInt64(const Tensor &tensor) {
-  if (tensor.getElement() == Element::S64)
-    return tensor;
-  Tensor out(Element::S64, tensor.getShape());
-  for (int64_t i = 0; i < tensor.getNumElements(); ++i)
-    out.mutableData<int64_t>()[i] = tensor.asInteger(i);
-  return out;
-}
+Tensor reference::toInt32(const Tensor &tensor) { return widened<int32_t>(tensor, Element::S32); }
+Tensor reference::toInt64(const Tensor &tensor) { return widened<int64_t>(tensor, Element::S64); }
 
 Tensor reference::narrowTo(const Tensor &int64, Element element) {
   if (element == Element::S64)
     return int64;
   Tensor out(element, int64.getShape());
   const int64_t *in = int64.data<int64_t>();
-  for (int64_t i = 0; i < int64.getNumElements(); ++i)
-    switch (element) {
-    case Element::Bool:
-      out.mutableData<uint8_t>()[i] = in[i] != 0;
-      break;
-    case Element::S4:
-      out.mutableData<int8_t>()[i] = int8_t(int8_t(uint8_t(in[i]) << 4) >> 4);
-      break;
-    case Element::S8:
-    case Element::U8:
-      out.mutableData<uint8_t>()[i] = uint8_t(in[i]);
-      break;
-    case Element::S16:
-    case Element::U16:
-      out.mutableData<uint16_t>()[i] = uint16_t(in[i]);
-      break;
-    default:
-      out.mutableData<uint32_t>()[i] = uint32_t(in[i]);
-    }
+  withInteger(element, [&](auto zero) {
+    using T = decltype(zero);
+    T *to = out.mutableData<T>();
+    for (int64_t i = 0, n = int64.getNumElements(); i < n; ++i)
+      if (element == Element::Bool)
+        to[i] = T(in[i] != 0);
+      else if (element == Element::S4)
+        to[i] = T(int8_t(uint8_t(in[i]) << 4) >> 4);
+      else
+        to[i] = T(uint64_t(in[i]));
+  });
   return out;
 }
