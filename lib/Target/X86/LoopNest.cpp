@@ -11,7 +11,7 @@ using namespace bitwright;
 using namespace bitwright::x86;
 
 void LoopNest::emitRun(KernelBuilder &k, unsigned lanes, Value low, Value high, bool wholeVectors, Index index, int64_t dim,
-                       llvm::function_ref<void(const Index &)> body) {
+                       llvm::function_ref<void(const Index &)> body, bool scalarTail) {
   auto at = [&](Value i, unsigned n, Value mask) {
     Index inner = index;
     inner.lanes = n;
@@ -32,7 +32,7 @@ void LoopNest::emitRun(KernelBuilder &k, unsigned lanes, Value low, Value high, 
   auto count = KernelBuilder::constantOf(k.sub(high, low));
   if (!count || *count >= int64_t(lanes))
     k.forLoop(low, whole, lanes, [&](Value i) { at(i, lanes, {}); });
-  if (k.isa == Isa::Avx2) // no masked bytes: the tail one by one
+  if (scalarTail || k.isa == Isa::Avx2) // no masked bytes: the tail one by one
     k.forLoop(whole, high, 1, [&](Value i) { at(i, 1, {}); });
   else
     k.ifThen(k.less(whole, high), [&] { at(whole, lanes, k.laneMask(whole, high, lanes)); });
@@ -106,7 +106,23 @@ AffineExpr LoopNest::emit(AffineExpr first, llvm::function_ref<void(const Index 
     });
     return count;
   }
+  // A short innermost dimension (three colours): vectors along the columns, stores apart.
+  bool alongColumns = lanes > 1 && run == 1 && staticRun && *staticRun <= 8 && !columnDims.empty() && columnEstimate >= 16;
+  if (alongColumns)
+    lanes = 16;
   auto forColumns = [&](const Index &index, Value low, Value high) {
+    if (alongColumns) {
+      auto vectorOf = [&](const Index &columnIndex) {
+        for (int64_t i = 0; i < *staticRun; ++i) {
+          Index inner = columnIndex;
+          inner.dims[dim] = DimIndex(k.i64(i));
+          body(inner);
+        }
+      };
+      auto width = bitwright::constantOf(columns);
+      emitRun(k, lanes, low, high, width && *width % lanes == 0, index, columnDims[0], vectorOf, /*scalarTail=*/true);
+      return;
+    }
     auto column = [&](Value c) {
       Index inner = index;
       if (!columnDims.empty())
@@ -117,6 +133,8 @@ AffineExpr LoopNest::emit(AffineExpr first, llvm::function_ref<void(const Index 
   };
   if (runEstimate * columnEstimate >= 2 * tileElements) {
     int64_t step = std::max<int64_t>(1, tileElements / runEstimate);
+    if (alongColumns)
+      step = (step + 63) / 64 * 64;
     AffineExpr pieces = columns.ceilDiv(step), count = simplifyAffineExpr(rows * pieces, 0, k.symbols.size());
     Value width = sizeOf(columnDims), pieceCount = k.ceilDiv(width, step);
     forMyTiles(count, [&](Value t) {

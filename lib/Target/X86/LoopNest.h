@@ -25,10 +25,10 @@ public:
   /// the elements at an index.
   mlir::AffineExpr emit(mlir::AffineExpr first, llvm::function_ref<void(const Index &)> body);
 
-  /// One run of elements [low, high) along a dimension in vectors and a tail. `low` is a multiple of the lanes. `index` gives
-  /// the other dimensions.
+  /// One run of elements [low, high) along a dimension in vectors and a tail (masked; one by one where masks cost more).
+  /// `low` is a multiple of the lanes. `index` gives the other dimensions.
   static void emitRun(KernelBuilder &k, unsigned lanes, mlir::Value low, mlir::Value high, bool wholeVectors, Index index, int64_t dim,
-                      llvm::function_ref<void(const Index &)> body);
+                      llvm::function_ref<void(const Index &)> body, bool scalarTail = false);
 
 private:
   KernelBuilder &k;
