@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 using namespace bitwright;
 using namespace bitwright::artifact;
@@ -174,16 +175,23 @@ std::vector<int32_t> test::expectedY(const std::vector<int32_t> &x, int64_t n, i
 }
 
 std::string test::temporaryPath(const std::string &name) {
-  static const std::string folder = [] {
-    const char *base = std::getenv("TMPDIR");
-    std::string pattern = std::string(base ? base : P_tmpdir) + "/bitwright-runtime-XXXXXX";
-    if (!mkdtemp(pattern.data())) {
-      std::perror("mkdtemp");
-      std::abort();
+  struct Folder {
+    std::string path;
+    Folder() {
+      const char *base = std::getenv("TMPDIR");
+      path = std::string(base ? base : P_tmpdir) + "/bitwright-runtime-XXXXXX";
+      if (!mkdtemp(path.data())) {
+        std::perror("mkdtemp");
+        std::abort();
+      }
     }
-    return pattern;
-  }();
-  return folder + "/" + name;
+    ~Folder() {
+      std::error_code ignored;
+      std::filesystem::remove_all(path, ignored);
+    }
+  };
+  static const Folder folder;
+  return folder.path + "/" + name;
 }
 
 std::vector<uint8_t> test::readFile(const std::string &path) {
