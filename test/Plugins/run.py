@@ -4,9 +4,11 @@
 
 1. BoundRelu with its own CMakeLists.txt, then each RUN line of its .mlir file.
 2. What tools/new-pass writes: it must build as it is, and its test must pass.
+3. The pass that docs/WritingAPass.md walks through.
 """
 
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -48,34 +50,49 @@ def bound_relu():
         run_lines(source / "bound-relu.mlir", build / "libBoundRelu.so", load=False)
 
 
-def new_pass():
-    tree = WORK / "new-pass"
+def new_pass(name, tree, code=None, test=None):
+    """What tools/new-pass writes, built as a plugin; with the struct and the test replaced if they are given."""
     (tree / "passes" / "Simplify").mkdir(parents=True)
     (tree / "passes" / "Simplify" / "CMakeLists.txt").write_text("")
-    if not check("new-pass writes", [ROOT / "tools" / "new-pass", "FoldNothing", "--root", tree]):
+    if not check(f"new-pass writes {name}", [ROOT / "tools" / "new-pass", name, "--root", tree]):
         return
-    folder, registration, plugin = tree / "passes" / "Simplify" / "FoldNothing", tree / "Registration.cpp", tree / "libFoldNothing.so"
+    folder, registration, plugin = tree / "passes" / "Simplify" / name, tree / "Registration.cpp", tree / f"lib{name}.so"
+    lit = next((tree / "test" / "Passes" / "Simplify").glob("*.mlir"))
+    if code:
+        source = folder / f"{name}.cpp"
+        source.write_text(re.sub(r"^struct .*?^};\n", lambda _: code, source.read_text(), flags=re.M | re.S))
+        lit.write_text(test)
     # In the tree CMake makes the registration; here the plugin interface does.
-    registration.write_text('''#include "passes/Simplify/FoldNothing/FoldNothing.h"
+    registration.write_text(f'''#include "passes/Simplify/{name}/{name}.h"
 #include "dialects/Qnn/Qnn.h"
 #include "mlir/Tools/Plugins/PassPlugin.h"
 #include "llvm/Config/llvm-config.h"
-extern "C" mlir::PassPluginLibraryInfo mlirGetPassPluginInfo() {
-  return {MLIR_PLUGIN_API_VERSION, "FoldNothing", LLVM_VERSION_STRING, [] { bitwright::registerFoldNothingPasses(); }};
-}
+extern "C" mlir::PassPluginLibraryInfo mlirGetPassPluginInfo() {{
+  return {{MLIR_PLUGIN_API_VERSION, "{name}", LLVM_VERSION_STRING, [] {{ bitwright::register{name}Passes(); }}}};
+}}
 ''')
-    if check("new-pass: declarations", [LLVM / "bin" / "mlir-tblgen", "-gen-pass-decls", "-name", "FoldNothing", f"-I{LLVM}/include", folder / "FoldNothing.td",
-                                        "-o", folder / "FoldNothing.h.inc"]) and \
-            check("new-pass: builds", [LLVM / "bin" / "clang++", "-std=c++17", "-O1", "-fPIC", "-shared", "-fno-exceptions", "-Wall", "-Werror", f"-I{tree}", f"-I{ROOT}",
-                                       f"-I{BUILD}", "-isystem", LLVM / "include", folder / "FoldNothing.cpp", registration, "-o", plugin]):
-        run_lines(tree / "test" / "Passes" / "Simplify" / "fold-nothing.mlir", plugin, load=True)
+    if check(f"{name}: declarations", [LLVM / "bin" / "mlir-tblgen", "-gen-pass-decls", "-name", name, f"-I{LLVM}/include", folder / f"{name}.td",
+                                       "-o", folder / f"{name}.h.inc"]) and \
+            check(f"{name}: builds", [LLVM / "bin" / "clang++", "-std=c++17", "-O1", "-fPIC", "-shared", "-fno-exceptions", "-Wall", "-Werror", f"-I{tree}", f"-I{ROOT}",
+                                      f"-I{BUILD}", "-isystem", LLVM / "include", folder / f"{name}.cpp", registration, "-o", plugin]):
+        run_lines(lit, plugin, load=True)
+
+
+def walk_through():
+    """The code and the test that docs/WritingAPass.md shows."""
+    page = (ROOT / "docs" / "WritingAPass.md").read_text()
+    code = re.search(r"```cpp\n(struct MergeClips.*?)```", page, re.S)
+    test = re.search(r"```mlir\n(// RUN:.*?)```", page, re.S)
+    if check("docs/WritingAPass.md holds code and test", ["true" if code and test else "false"]):
+        new_pass("MergeClips", WORK / "walk-through", code.group(1), test.group(1))
 
 
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
     bound_relu()
-    new_pass()
+    new_pass("FoldNothing", WORK / "new-pass")
+    walk_through()
     print(f"plugin: {counts[True]} passed, {counts[False]} failed")
     return 1 if counts[False] else 0
 
