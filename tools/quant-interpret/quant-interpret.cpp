@@ -21,6 +21,7 @@
 #include "dialects/Qnn/Qnn.h"
 #include "lib/Formats/Npy.h"
 #include "lib/Reference/Interpreter.h"
+#include "lib/Weights/WeightFiles.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/Diagnostics.h"
@@ -29,6 +30,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/SourceMgr.h"
 
 using namespace mlir;
@@ -235,6 +237,12 @@ int main(int argc, char **argv) {
   OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, &context);
   if (!module)
     return 1;
+  // What the module itself names lies beside it; --weights adds to that, or stands in for a file that has moved.
+  if (weightFiles.empty())
+    if (llvm::Error error = loadWeightFiles(*module, llvm::sys::path::parent_path(inputFile))) {
+      (void)fail(llvm::toString(std::move(error)));
+      return 1;
+    }
 
   std::vector<Runnable> all, selected;
   for (auto func : module->getOps<func::FuncOp>())
