@@ -107,6 +107,8 @@ Range chooseRange(const ValueStatistics &statistics, const ActivationScheme &sch
   // Zero must be a code: padding and ReLU need it.
   auto withZero = [](Range range) { return Range{std::min(range.low, 0.0), std::max(range.high, 0.0)}; };
   Range extremes = withZero(statistics.extremes);
+  if (statistics.histogram.empty() && scheme.observer != Observer::Ema)
+    return extremes;
   switch (scheme.observer) {
   case Observer::MinMax:
     return extremes;

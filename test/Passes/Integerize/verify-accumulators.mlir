@@ -1,0 +1,64 @@
+// RUN: quant-opt %s --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(func.func(verify-accumulators))'
+
+// Zero point 0: max |x| = 128. (127 + 126) * 128 + 2147451263 = 2147483647 = 2^31 - 1 still fits; one more does not.
+func.func @fits(%x: tensor<1x2xi8> {qnn.name = "x"}) -> tensor<1x1xi32> {
+  %w = qnn.constant {name = "w", value = dense<[[127, -126]]> : tensor<1x2xi8>} : tensor<1x2xi8>
+  %b = qnn.constant {name = "b", value = dense<[2147451263]> : tensor<1xi32>} : tensor<1xi32>
+  %0 = dyadic.linear %x, %w, %b {name = "l", input_zero_point = 0 : i32} : (tensor<1x2xi8>, tensor<1x2xi8>, tensor<1xi32>) -> tensor<1x1xi32>
+  return %0 : tensor<1x1xi32>
+}
+
+// -----
+
+func.func @bias(%x: tensor<1x2xi8> {qnn.name = "x"}) -> tensor<1x2xi32> {
+  %w = qnn.constant {name = "w", value = dense<[[1, 1], [127, -126]]> : tensor<2x2xi8>} : tensor<2x2xi8>
+  %b = qnn.constant {name = "b", value = dense<[0, 2147451264]> : tensor<2xi32>} : tensor<2xi32>
+  // expected-error@below {{V3: 'l', channel 1: the accumulator may reach 2147483648 with K = 2: expected less than 2^31 = 2147483648 (R14); use fewer bits or split the sum}}
+  %0 = dyadic.linear %x, %w, %b {name = "l", input_zero_point = 0 : i32} : (tensor<1x2xi8>, tensor<2x2xi8>, tensor<2xi32>) -> tensor<1x2xi32>
+  return %0 : tensor<1x2xi32>
+}
+
+// -----
+
+// Zero point -128 makes max |x - z| = 255: s16 weights 9 * 32767 * 255 = 75200265 fit, 2 * 9 * ... * 16 do not.
+func.func @conv(%x: tensor<1x32x4x4xi8> {qnn.name = "x"}) -> tensor<1x1x2x2xi32> {
+  %w = qnn.constant {name = "w", value = dense<32767> : tensor<1x32x3x3xi16>} : tensor<1x32x3x3xi16>
+  // 32 * 9 * 32767 * 255 = 2406408480
+  // expected-error@below {{V3: 'c', channel 0: the accumulator may reach 2406408480 with K = 288}}
+  %0 = dyadic.conv %x, %w {name = "c", input_zero_point = -128 : i32, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<1x32x4x4xi8>, tensor<1x32x3x3xi16>) -> tensor<1x1x2x2xi32>
+  return %0 : tensor<1x1x2x2xi32>
+}
+
+// -----
+
+// Products of two activations use the generic bound: K <= 131071 for s8 x s8 with zero points 0 (128 * 128 * 131072 = 2^31).
+func.func @matmul_fits(%x: tensor<1x131071xi8> {qnn.name = "x"}, %y: tensor<131071x1xi8> {qnn.name = "y"}) -> tensor<1x1xi32> {
+  %0 = dyadic.matmul %x, %y {name = "m", lhs_zero_point = 0 : i32, rhs_zero_point = 0 : i32} : (tensor<1x131071xi8>, tensor<131071x1xi8>) -> tensor<1x1xi32>
+  return %0 : tensor<1x1xi32>
+}
+
+// -----
+
+func.func @matmul(%x: tensor<1x131072xi8> {qnn.name = "x"}, %y: tensor<131072x1xi8> {qnn.name = "y"}) -> tensor<1x1xi32> {
+  // expected-error@below {{V3: 'm': the accumulator may reach 2147483648 with K = 131072}}
+  %0 = dyadic.matmul %x, %y {name = "m", lhs_zero_point = 0 : i32, rhs_zero_point = 0 : i32} : (tensor<1x131072xi8>, tensor<131072x1xi8>) -> tensor<1x1xi32>
+  return %0 : tensor<1x1xi32>
+}
+
+// -----
+
+// A dynamic dimension counts with its upper bound: 16777216 * 128 = 2^31.
+func.func @sum(%x: tensor<1x?xi8> {qnn.name = "x", qnn.dims = affine_map<()[s0] -> (1, s0)>}) -> tensor<1xi32> attributes {qnn.symbols = [#qnn.symbol<"N", 1, 16777216, 1>]} {
+  // expected-error@below {{V3: 's': the accumulator may reach 2147483648 with K = 16777216}}
+  %0 = dyadic.reduce_sum %x {name = "s", axes = array<i64: 1>, keepdims = false, input_zero_point = 0 : i32} : (tensor<1x?xi8>) -> tensor<1xi32>
+  return %0 : tensor<1xi32>
+}
+
+// -----
+
+func.func @computed_bias(%x: tensor<1x2xi8> {qnn.name = "x"}, %b: tensor<1xi32> {qnn.name = "b"}) -> tensor<1x1xi32> {
+  %w = qnn.constant {name = "w", value = dense<[[127, -126]]> : tensor<1x2xi8>} : tensor<1x2xi8>
+  // expected-error@below {{V3: 'l': expected a constant bias, found one that is computed: no bound on the accumulator}}
+  %0 = dyadic.linear %x, %w, %b {name = "l", input_zero_point = 0 : i32} : (tensor<1x2xi8>, tensor<1x2xi8>, tensor<1xi32>) -> tensor<1x1xi32>
+  return %0 : tensor<1x1xi32>
+}

@@ -1,0 +1,42 @@
+// RUN: quant-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(quantize-weights))' | FileCheck %s
+
+// Row 0: absmax 1.27, scale 0.01, codes 127 and round(-0.5/0.01) = -50. Row 1: absmax 2.54, scale 0.02, codes 0.3/0.02 = 15 and 127.
+// CHECK-LABEL: func.func @linear
+// CHECK: %[[CODES:.*]] = qnn.constant {name = "w/codes", value = dense<{{\[\[}}127, -50], [15, 127]]> : tensor<2x2xi8>}
+// CHECK: %[[SCALE:.*]] = qnn.constant {name = "w/scale", value = dense<[0.00999999977, 2.000000e-02]> : tensor<2xf32>}
+// CHECK: %[[W:.*]] = qnn.dequantize %[[CODES]], %[[SCALE]] {name = "w/dequantize", scheme = #qnn.scheme<s8, axis 0>}
+// CHECK: qnn.linear %{{.*}}, %[[W]]
+func.func @linear(%x: tensor<1x2xi8> {qnn.name = "x"}) -> tensor<1x2xf32> {
+  %s = qnn.constant {name = "s", value = dense<0.5> : tensor<f32>} : tensor<f32>
+  %w = qnn.constant {name = "w", value = dense<[[1.27, -0.5], [0.3, 2.54]]> : tensor<2x2xf32>} : tensor<2x2xf32>
+  %0 = qnn.dequantize %x, %s {name = "x/dequantize", scheme = #qnn.scheme<s8, tensor>} : (tensor<1x2xi8>, tensor<f32>) -> tensor<1x2xf32>
+  %1 = qnn.linear %0, %w {name = "first", qnn.weight_scheme = #qnn.scheme<s8, axis 0>} : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
+  return %1 : tensor<1x2xf32>
+}
+
+// -----
+
+// A channel with next to no weights but a bias: the bias 1 must fit int32 at the scale s_x * s_w, so s_w >= 1 / (0.5 * 2^30) = 1.86e-9.
+// CHECK-LABEL: func.func @dead_channel
+// CHECK: qnn.constant {name = "w/codes", value = dense<{{\[\[}}0, 0], [127, 127]]> : tensor<2x2xi8>}
+// CHECK: qnn.constant {name = "w/scale", value = dense<[1.86264537E-9, 0.00787401571]> : tensor<2xf32>}
+func.func @dead_channel(%x: tensor<1x2xi8> {qnn.name = "x"}) -> tensor<1x2xf32> {
+  %s = qnn.constant {name = "s", value = dense<0.5> : tensor<f32>} : tensor<f32>
+  %w = qnn.constant {name = "w", value = dense<[[1.0e-20, 0.0], [1.0, 1.0]]> : tensor<2x2xf32>} : tensor<2x2xf32>
+  %b = qnn.constant {name = "b", value = dense<1.0> : tensor<2xf32>} : tensor<2xf32>
+  %0 = qnn.dequantize %x, %s {name = "x/dequantize", scheme = #qnn.scheme<s8, tensor>} : (tensor<1x2xi8>, tensor<f32>) -> tensor<1x2xf32>
+  %1 = qnn.linear %0, %w, %b {name = "first", qnn.weight_scheme = #qnn.scheme<s8, axis 0>} : (tensor<1x2xf32>, tensor<2x2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
+  return %1 : tensor<1x2xf32>
+}
+
+// -----
+
+// A product that reads float keeps its weight.
+// CHECK-LABEL: func.func @float
+// CHECK-NOT: qnn.dequantize
+// CHECK: return
+func.func @float(%x: tensor<1x2xf32> {qnn.name = "x"}) -> tensor<1x2xf32> {
+  %w = qnn.constant {name = "w", value = dense<1.0> : tensor<2x2xf32>} : tensor<2x2xf32>
+  %1 = qnn.linear %x, %w {name = "first", qnn.weight_scheme = #qnn.scheme<s8, axis 0>} : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
+  return %1 : tensor<1x2xf32>
+}
