@@ -435,6 +435,11 @@ Value Importer::materialize(Tensor &tensor, std::string &why) {
       for (uint8_t byte : data.bytes)
         bits.push_back(byte != 0);
       literal = DenseElementsAttr::get(data.type, bits);
+    } else if (data.type.getElementType().isInteger(4)) {
+      SmallVector<APInt> nibbles;
+      for (int64_t value : toIntegers(data))
+        nibbles.push_back(APInt(4, uint64_t(value), /*isSigned=*/true, /*implicitTrunc=*/true));
+      literal = DenseElementsAttr::get(data.type, nibbles);
     } else if (data.getNumElements() == 0) {
       literal = DenseElementsAttr::get(data.type, ArrayRef<Attribute>());
     } else {

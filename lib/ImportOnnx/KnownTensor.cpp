@@ -101,6 +101,12 @@ std::optional<WeightData> onnximport::toWeight(const KnownTensor &tensor) {
     return WeightData::copyOf<T>(type, narrowed);
   };
   switch (tensor.elementType.getIntOrFloatBitWidth()) {
+  case 4: {
+    std::vector<uint8_t> packed(getStorageBytes(type));
+    for (auto [i, value] : llvm::enumerate(*values))
+      packed[i / 2] |= uint8_t((value & 15) << (i % 2 * 4));
+    return WeightData::copyOf<uint8_t>(type, packed);
+  }
   case 1:
   case 8:
     return narrow(uint8_t(0));

@@ -79,6 +79,8 @@ Type onnximport::elementTypeOf(int32_t onnxType, MLIRContext *context) {
     return BFloat16Type::get(context);
   case onnx::TensorProto::BOOL:
     return integer(1, false);
+  case onnx::TensorProto::INT4:
+    return integer(4, false);
   case onnx::TensorProto::INT8:
     return integer(8, false);
   case onnx::TensorProto::UINT8:
@@ -108,7 +110,7 @@ std::string onnximport::elementTypeName(int32_t onnxType) {
 }
 
 std::string onnximport::unsupportedElementType(int32_t onnxType) {
-  return "expected an element type out of FLOAT, FLOAT16, BFLOAT16, BOOL, INT8, UINT8, INT16, UINT16, INT32, INT64; found " + elementTypeName(onnxType) +
+  return "expected an element type out of FLOAT, FLOAT16, BFLOAT16, BOOL, INT4, INT8, UINT8, INT16, UINT16, INT32, INT64; found " + elementTypeName(onnxType) +
          (onnxType == onnx::TensorProto::DOUBLE ? ": export the model in float32" : "");
 }
 
@@ -224,6 +226,12 @@ llvm::Expected<WeightData> OnnxModel::readTensor(onnx::TensorProto &tensor, MLIR
     return fromField<int64_t>(type, tensor.int64_data());
   default:
     break;
+  }
+  if (tensor.data_type() == onnx::TensorProto::INT4) {
+    // A byte of two elements an entry.
+    if (tensor.int32_data_size() != expected)
+      return fail("expected " + Twine(expected) + " pairs of values in int32_data, found " + Twine(tensor.int32_data_size()));
+    return fromField<uint8_t>(type, tensor.int32_data());
   }
   if (tensor.int32_data_size() != count)
     return wrongCount(tensor.int32_data_size(), "int32_data");

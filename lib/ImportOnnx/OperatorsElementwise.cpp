@@ -12,6 +12,7 @@ using namespace mlir;
 using namespace bitwright;
 using namespace bitwright::onnximport;
 
+static const Refusal kCastInt4 = {"Cast of a float to INT4", "numbers out of range wrap in ONNX's reference and saturate in qnn; use QuantizeLinear"};
 static const Refusal kClipLimits = {"limits that are not one number each", "a limit is a scalar"};
 
 bool onnximport::sameTypes(NodeImporter &node, ArrayRef<unsigned> inputs) {
@@ -83,6 +84,8 @@ static void importCast(NodeImporter &node) {
     return node.error(unsupportedElementType(int32_t(std::clamp<int64_t>(node.getInt("to", 0), 0, 1000))));
   if (type == node.elementType(0))
     return node.forward(0, 0);
+  if (node.isFloat(0) && type.isInteger(4))
+    return node.refuse(kCastInt4);
   // A constant float becomes another float format by rounding once.
   Value result = node.cast(node.value(0), type);
   if (!node.failed())
@@ -195,7 +198,7 @@ void onnximport::addElementwiseOperators(std::vector<Operator> &table) {
       {"Less", 7, 28, 2, 2, 1, importComparison<qnn::LessOp>, {}},
       {"Not", 7, 28, 1, 1, 1, importUnary<qnn::NotOp>, {}},
       {"Where", 9, 28, 3, 3, 1, importWhere, {}},
-      {"Cast", 7, 28, 1, 1, 1, importCast, {}},
+      {"Cast", 7, 28, 1, 1, 1, importCast, {&kCastInt4}},
       {"Clip", 7, 28, 1, 3, 1, importClip, {&kClipLimits}},
       {"Abs", 7, 28, 1, 1, 1, importUnary<qnn::AbsOp>, {}},
       {"Neg", 7, 28, 1, 1, 1, importUnary<qnn::NegOp>, {}},

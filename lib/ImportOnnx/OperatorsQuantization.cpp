@@ -18,7 +18,7 @@ using namespace bitwright;
 using namespace bitwright::onnximport;
 
 static const Refusal kBlocked = {"blocked quantization (block_size, or a scale of rank 2 or more)", "ONNX's blocks are not imported; quantize with a recipe instead"};
-static const Refusal kOutputType = {"an output_dtype or storage type other than INT8, UINT8, INT16, UINT16 (and INT32 to dequantize)", "qnn has no such codes"};
+static const Refusal kOutputType = {"an output_dtype or storage type other than INT4, INT8, UINT8, INT16, UINT16 (and INT32 to dequantize)", "qnn has no such codes"};
 static const Refusal kRowScales = {"a scale or zero point for each row or column", "activations have one scale a tensor"};
 
 /// Scale or zero point in the form of the scheme: rank 0 for one value, rank 1 along an axis.
@@ -36,6 +36,8 @@ static StringRef storageName(Type type) {
   if (!integer)
     return "";
   switch (integer.getWidth()) {
+  case 4:
+    return integer.isUnsigned() ? "" : "s4";
   case 8:
     return integer.isUnsigned() ? "u8" : "s8";
   case 16:

@@ -38,7 +38,7 @@ SHAPE_OPERANDS = {
     "ReduceSum": [1], "ReduceMax": [1], "ReduceMin": [1], "ReduceL2": [1],
 }
 DATA_TYPES = {getattr(onnx.TensorProto, name) for name in
-              ("FLOAT", "FLOAT16", "BFLOAT16", "BOOL", "INT8", "UINT8", "INT16", "UINT16", "INT32", "INT64")}
+              ("FLOAT", "FLOAT16", "BFLOAT16", "BOOL", "INT4", "INT8", "UINT8", "INT16", "UINT16", "INT32", "INT64")}
 
 
 def claimed_operators(document):
@@ -91,14 +91,16 @@ def to_array(value):
 
 
 def to_file(array):
-    """bfloat16 goes as raw two-byte elements."""
-    return array.view("V2") if array.dtype == ml_dtypes.bfloat16 else array
+    """bfloat16 goes as raw two-byte elements, int4 as int8."""
+    return array.view("V2") if array.dtype == ml_dtypes.bfloat16 else array.astype(np.int8) if array.dtype == ml_dtypes.int4 else array
 
 
 def difference(expected, found, rtol, atol):
     """Empty if they agree, else what differs."""
     if found.dtype.kind == "V":
         found = found.view(ml_dtypes.bfloat16)
+    if expected.dtype == ml_dtypes.int4:
+        expected = expected.astype(np.int8)
     if expected.dtype != found.dtype:
         return f"expected elements of {expected.dtype}, found {found.dtype}"
     if expected.shape != found.shape:

@@ -79,6 +79,9 @@ static std::string runCase(StringRef model, StringRef inputs, StringRef outputs)
     auto element = it == arrays.end() ? std::nullopt : elementOf(it->array);
     if (!element)
       return "run\tno usable input '" + name.str() + "'";
+    // Four-bit codes come, and are held, one a byte.
+    if (cast<RankedTensorType>(func.getArgument(i).getType()).getElementType().isInteger(4))
+      element = Element::S4;
     auto owner = std::make_shared<std::vector<uint8_t>>(it->array.data);
     owner->reserve(1); // an input without elements still has an address
     arguments.emplace_back(*element, ArrayRef<int64_t>(it->array.shape), owner->data(), owner);
