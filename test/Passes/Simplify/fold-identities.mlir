@@ -23,15 +23,15 @@ func.func @removed(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
 
 // -----
 
-// (2W + 2) floordiv 2 is W + 1; that W is another symbol than N is known too.
+// (2W + 2) floordiv 2 - 1 is W; that W is another symbol than N is known too.
 // CHECK-LABEL: func.func @symbolic
 // CHECK-SAME: (%[[X:.*]]: tensor<?x?xf32>
 // CHECK-NOT: name = "same"
 // CHECK: %[[R:.*]] = qnn.reshape %[[X]] {name = "other"
 // CHECK: return %[[X]], %[[R]]
-func.func @symbolic(%x: tensor<?x?xf32> {qnn.dims = affine_map<()[s0, s1] -> (s0, s1 + 1)>}) -> (tensor<?x?xf32>, tensor<?x?xf32>) attributes {qnn.symbols = [#qnn.symbol<"N", 1, 8, 1>, #qnn.symbol<"W", 1, 8, 1>]} {
-  %0 = qnn.reshape %x {name = "same", shape = affine_map<()[s0, s1] -> (s0, (s1 * 2 + 2) floordiv 2)>} : (tensor<?x?xf32>) -> tensor<?x?xf32>
-  %1 = qnn.reshape %x {name = "other", shape = affine_map<()[s0, s1] -> (s1 + 1, s0)>} : (tensor<?x?xf32>) -> tensor<?x?xf32>
+func.func @symbolic(%x: tensor<?x?xf32> {qnn.dims = affine_map<()[s0, s1] -> (s0, s1)>}) -> (tensor<?x?xf32>, tensor<?x?xf32>) attributes {qnn.symbols = [#qnn.symbol<"N", 1, 8, 1>, #qnn.symbol<"W", 1, 8, 1>]} {
+  %0 = qnn.reshape %x {name = "same", shape = affine_map<()[s0, s1] -> (s0, (s1 * 2 + 2) floordiv 2 - 1)>} : (tensor<?x?xf32>) -> tensor<?x?xf32>
+  %1 = qnn.reshape %x {name = "other", shape = affine_map<()[s0, s1] -> (s1, s0)>} : (tensor<?x?xf32>) -> tensor<?x?xf32>
   return %0, %1 : tensor<?x?xf32>, tensor<?x?xf32>
 }
 
