@@ -181,8 +181,8 @@ def with_nan():
 
 @pytest.mark.parametrize("arrays, words", [
     ({"picture": GOOD}, ["picture", "x"]),
-    ({"x": GOOD.astype(np.float64)}, ["x", "f64", "f32"]),
-    ({"x": GOOD.astype(np.int32)}, ["x", "s32", "f32"]),
+    ({"x": GOOD.astype(np.float64)}, ["x", "f8", "f4"]),
+    ({"x": GOOD.astype(np.int32)}, ["x", "i4", "f4"]),
     ({"x": GOOD[:, :2]}, ["x", "2", "3"]),
     ({"x": GOOD[0]}, ["x"]),
     ({"x": GOOD[:0]}, ["x", "0"]),

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from conftest import BUILD, compile_model, run_model, single, small_network, tool
+from conftest import BUILD, compile_model, refused, run_model, single, small_network, tool
 from samples import peers
 
 
@@ -77,6 +77,20 @@ def test_calibration_folder_equals_file(small, small_calibration, small_int8, tm
     artifact = compile_model(small, tmp_path / "m.bwm", "--recipe", "w8a8", "--calibration", folder, "--dim", "N=1..4")
     x = inputs(4)
     assert np.array_equal(single(run_model(artifact, tmp_path, x=x)), single(run_model(small_int8, tmp_path, x=x)))
+
+
+def test_statistics_instead_of_calibration(small, small_calibration, tmp_path):
+    """--statistics-in gives what the calibration gave, and refuses another graph."""
+    saved = tmp_path / "s.json"
+    first = compile_model(small, tmp_path / "a.bwm", "--recipe", "w8a8", "--calibration", small_calibration, "--dim", "N=1..4",
+                          "--statistics-out", saved)
+    second = compile_model(small, tmp_path / "b.bwm", "--recipe", "w8a8", "--statistics-in", saved, "--dim", "N=1..4")
+    x = inputs(4)
+    assert np.array_equal(single(run_model(first, tmp_path, x=x)), single(run_model(second, tmp_path, x=x)))
+    other = small_network(tmp_path / "other.onnx", weights={"b_last": np.ones(4)})
+    refused(tool("quant-compile", other, "-o", tmp_path / "c.bwm", "--recipe", "w8a8", "--statistics-in", saved, "--dim", "N=1..4"),
+            "s.json", "graph")
+    assert not (tmp_path / "c.bwm").exists()
 
 
 def test_compiling_twice_gives_the_same_bytes(small, small_calibration, small_int8, tmp_path):

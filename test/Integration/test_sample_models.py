@@ -39,7 +39,7 @@ def test_int8_recogniser_accuracy(recogniser_int8, tmp_path):
     alphabet = text_lines.characters()
     session = peers.session(fetch.path_of("recogniser"))
     theirs = np.concatenate([peers.run(session, x[i:i + 1])[0].argmax(-1) for i in range(len(x))])
-    ours = np.concatenate([single(run_model(recogniser_int8[0], tmp_path, x=x[i:i + BATCH])).argmax(-1)
+    ours = np.concatenate([single(run_model(recogniser_int8, tmp_path, x=x[i:i + BATCH])).argmax(-1)
                            for i in range(0, len(x), BATCH)])
     floating, int8 = (text_lines.accuracy(texts, text_lines.decode(c, alphabet))["characters"] for c in (theirs, ours))
     # Guards the test itself: the float model reads these lines.
@@ -57,12 +57,12 @@ def test_int8_classifier_agrees_with_float(classifier_int8, tmp_path):
 
 def test_int8_file_is_small(recogniser_int8):
     """At most 30 % of the float ONNX file, code of every ISA level in it."""
-    assert recogniser_int8[0].stat().st_size <= 0.30 * fetch.path_of("recogniser").stat().st_size
+    assert recogniser_int8.stat().st_size <= 0.30 * fetch.path_of("recogniser").stat().st_size
 
 
 def test_int8_result_depends_on_nothing_but_the_line(recogniser_int8, tmp_path):
     """Same bytes alone, in a batch, with threads, on every ISA level of this machine."""
-    artifact = recogniser_int8[0]
+    artifact = recogniser_int8
     _, x = text_lines.lines("evaluation", BATCH)
     together = single(run_model(artifact, tmp_path, x=x))
     for i in (0, 5):
@@ -73,5 +73,5 @@ def test_int8_result_depends_on_nothing_but_the_line(recogniser_int8, tmp_path):
 
 def test_self_check(recogniser_int8):
     from conftest import tool
-    done = tool("quant-run", recogniser_int8[0], "--self-check")
+    done = tool("quant-run", recogniser_int8, "--self-check")
     assert done.returncode == 0, done.stderr

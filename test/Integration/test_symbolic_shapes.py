@@ -4,31 +4,40 @@
 import numpy as np
 import pytest
 
-from conftest import compile_model, refused, run_model, single, tool
+from conftest import RECOGNISER_DIMS, compile_model, refused, run_model, single, tool
 from samples import fetch, text_lines
 
 
-def picture(batch, width):
-    _, x = text_lines.lines("evaluation", batch)
+def picture(batch, width, split="evaluation"):
+    """Lines repeated to the right and cut off at `width`."""
+    _, x = text_lines.lines(split, batch)
     return np.ascontiguousarray(np.tile(x, (1, 1, 1, 4))[:, :, :, :width])
 
 
 # The ends of the range, the width of the calibration lines, and two that no stride or vector length divides.
-@pytest.mark.parametrize("batch, width", [(1, 32), (2, 97), (1, 320), (3, 777), (1, 1280)])
-def test_equals_static_build(recogniser_int8, tmp_path, batch, width):
-    artifact, statistics = recogniser_int8
-    static = compile_model(fetch.path_of("recogniser"), tmp_path / "static.bwm", "--recipe", "w8a8", "--statistics-in", statistics,
-                           "--dim", f"DynamicDimension.0={batch}", "--dim", f"DynamicDimension.1={width}")
-    x = picture(batch, width)
-    ours, theirs = single(run_model(artifact, tmp_path, x=x)), single(run_model(static, tmp_path, x=x))
-    assert ours.shape == theirs.shape and np.array_equal(ours, theirs)
+@pytest.mark.parametrize("width", [32, 97, 320, 777, 1280])
+def test_equals_static_build(tmp_path, width):
+    """Batch 1..8 and width 32..1280 in one artifact, against batch 1 and this width alone. Both are calibrated on the same
+    lines of this width: statistics belong to one graph, and a static graph is another one."""
+    calibration = tmp_path / "calibration.npz"
+    np.savez(calibration, x=picture(2, width, "calibration"))
+    build = lambda name, *dims: compile_model(fetch.path_of("recogniser"), tmp_path / name, "--recipe", "w8a8",  # noqa: E731
+                                              "--calibration", calibration, *dims)
+    symbolic = build("symbolic.bwm", *RECOGNISER_DIMS)
+    static = build("static.bwm", "--dim", "DynamicDimension.0=1", "--dim", f"DynamicDimension.1={width}")
+    x = picture(3, width)
+    together = single(run_model(symbolic, tmp_path, x=x))
+    for i in (0, 2):
+        alone, fixed = (single(run_model(artifact, tmp_path, x=x[i:i + 1])) for artifact in (symbolic, static))
+        assert alone.shape == fixed.shape and np.array_equal(alone, fixed)
+        assert np.array_equal(together[i], fixed[0])
 
 
 @pytest.mark.parametrize("batch, width, name, value", [(1, 31, "DynamicDimension.1", "31"), (1, 1281, "DynamicDimension.1", "1281"),
                                                        (9, 320, "DynamicDimension.0", "9")])
 def test_out_of_range_is_named(recogniser_int8, tmp_path, batch, width, name, value):
     np.savez(tmp_path / "x.npz", x=np.zeros((batch, 3, 48, width), np.float32))
-    done = tool("quant-run", recogniser_int8[0], "--inputs", tmp_path / "x.npz", "--outputs", tmp_path / "y.npz")
+    done = tool("quant-run", recogniser_int8, "--inputs", tmp_path / "x.npz", "--outputs", tmp_path / "y.npz")
     refused(done, name, value)
     assert not (tmp_path / "y.npz").exists()
 
