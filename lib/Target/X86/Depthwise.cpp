@@ -125,7 +125,9 @@ Value DepthwiseEmitter::element(const Line &line, Value column, Value firstChann
   // The padding constant holds 16 codes: no channel offset there (its step is 0).
   int64_t bytes = input->element.getIntOrFloatBitWidth() / 8;
   Value channelOffset = k.mul(firstChannel, bytes);
-  if (!KernelBuilder::constantOf(line.step))
+  if (KernelBuilder::constantOf(line.step) == 0)
+    channelOffset = k.i64(0);
+  else if (!KernelBuilder::constantOf(line.step))
     channelOffset = k.select(k.equal(line.step, k.i64(0)), k.i64(0), channelOffset);
   Value loaded = k.load(input->element, kLanes, k.gep(k.gep(line.pointer, channelOffset), k.mul(column, line.step)), mask);
   if (a.isFloat)

@@ -246,6 +246,8 @@ TEST(Gemm, Random) {
     c.zeroPoint = pick(-128, 127);
     c.dynamic = pick(0, 2) == 0;
     c.epilogue = Epilogue(pick(0, c.isLinear ? 3 : 4));
+    if (std::getenv("BITWRIGHT_TEST_PRINT")) // the case that crashes is the last one printed
+      std::fprintf(stderr, "%d %s\n", 1000 + i, c.describe().c_str());
     check(c, 1000 + i);
   }
 }
