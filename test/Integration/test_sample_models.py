@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
-from conftest import run_model, single
-from samples import classifier, fetch, peers, text_lines
+from conftest import compile_model, run_model, single, tool
+from samples import classifier, detector, fetch, peers, text_lines
 
 BATCH = 8
 
@@ -32,6 +32,29 @@ def test_float_recogniser(recogniser_float, tmp_path, batch, width):
 def test_float_classifier(classifier_float, tmp_path, batch):
     x = classifier.lines("evaluation", batch)[1]
     close(single(run_model(classifier_float, tmp_path, x=x)), peers.run(peers.session(fetch.path_of("classifier")), x)[0])
+
+
+def page(height, width):
+    """A part of a page of the detector's task."""
+    return np.ascontiguousarray(detector.preprocess(next(detector.pages("evaluation", 1))[0])[None, :, :height, :width])
+
+
+def test_detector_in_the_interpreter(tmp_path):
+    """160 x 160: simplified IR through the reference interpreter."""
+    dims = [word for i, size in enumerate((1, 160, 160)) for word in ("--dim", f"DynamicDimension.{i}={size}")]
+    compile_model(fetch.path_of("detector"), tmp_path / "detector.mlir", "--recipe", "float", "--compile-to=simplify", *dims)
+    x = page(160, 160)
+    np.savez(tmp_path / "x.npz", x=x)
+    done = tool("quant-interpret", tmp_path / "detector.mlir", "--inputs", tmp_path / "x.npz", "--outputs", tmp_path / "y.npz")
+    assert done.returncode == 0, done.stderr
+    close(single(dict(np.load(tmp_path / "y.npz"))), peers.run(peers.session(fetch.path_of("detector")), x)[0])
+
+
+def test_float_detector(tmp_path):
+    dims = [word for i, size in enumerate((1, 320, 224)) for word in ("--dim", f"DynamicDimension.{i}={size}")]
+    artifact = compile_model(fetch.path_of("detector"), tmp_path / "detector.bwm", "--recipe", "float", *dims)
+    x = page(320, 224)
+    close(single(run_model(artifact, tmp_path, x=x)), peers.run(peers.session(fetch.path_of("detector")), x)[0])
 
 
 def test_int8_recogniser_accuracy(recogniser_int8, tmp_path):
@@ -72,6 +95,5 @@ def test_int8_result_depends_on_nothing_but_the_line(recogniser_int8, tmp_path):
 
 
 def test_self_check(recogniser_int8):
-    from conftest import tool
     done = tool("quant-run", recogniser_int8, "--self-check")
     assert done.returncode == 0, done.stderr
