@@ -1,0 +1,267 @@
+//===- StatisticsTest.cpp - histograms, range choice, persistence ----------*- C++ -*-===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+
+#include "lib/Statistics/Collect.h"
+#include "lib/Statistics/Statistics.h"
+#include "llvm/Support/FileSystem.h"
+#include "gtest/gtest.h"
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+using namespace bitwright;
+
+namespace {
+
+std::vector<float> normal(size_t count, unsigned seed, double sigma = 1) {
+  std::mt19937 engine(seed);
+  std::normal_distribution<double> draw(0, sigma);
+  std::vector<float> values(count);
+  for (float &v : values)
+    v = float(draw(engine));
+  return values;
+}
+
+uint64_t bin(const Histogram &h, double value) { return h.getBins()[size_t(std::floor(value / h.binWidth())) + Histogram::binCount / 2]; }
+
+TEST(Histogram, CountsAndRange) {
+  Histogram h;
+  EXPECT_TRUE(h.empty());
+  h.add({0.75f, -0.75f, 0.0f, 0.999f});
+  // 0.999 < 2^0: 1024 bins of 2^-10 on each side.
+  EXPECT_EQ(h.getExponent(), 0);
+  EXPECT_EQ(h.total(), 4u);
+  EXPECT_EQ(bin(h, 0.75), 1u);
+  EXPECT_EQ(bin(h, -0.75), 1u);
+  EXPECT_EQ(bin(h, 0), 1u);
+}
+
+TEST(Histogram, ExactPowerOfTwoNeedsTheNextRange) {
+  Histogram h;
+  h.add({1.0f, -1.0f});
+  EXPECT_EQ(h.getExponent(), 1);
+  EXPECT_EQ(bin(h, 1.0), 1u);
+  EXPECT_EQ(bin(h, -1.0), 1u);
+}
+
+TEST(Histogram, DoublingKeepsEveryValueInItsBin) {
+  // Values first seen in a small range must lie where a histogram that starts with the large range puts them.
+  std::vector<float> values = normal(5000, 1, 0.1);
+  Histogram grown, direct;
+  grown.add(values);
+  grown.add({100.0f});
+  std::vector<float> all = values;
+  all.push_back(100.0f);
+  direct.add(all);
+  EXPECT_EQ(grown.getExponent(), 7);
+  EXPECT_EQ(grown.getBins(), direct.getBins());
+}
+
+TEST(Histogram, AllZerosThenValues) {
+  Histogram h;
+  h.add(std::vector<float>(10, 0.0f));
+  h.add({3.0f});
+  EXPECT_EQ(h.total(), 11u);
+  EXPECT_EQ(bin(h, 0), 10u);
+}
+
+TEST(Histogram, MergeInAnyOrderEqualsOnePass) {
+  std::vector<float> a = normal(1000, 2, 0.01), b = normal(1000, 3, 5), c = normal(1000, 4, 300), all;
+  for (auto *part : {&a, &b, &c})
+    all.insert(all.end(), part->begin(), part->end());
+  Histogram once, ab, ba;
+  once.add(all);
+  auto of = [](const std::vector<float> &values) {
+    Histogram h;
+    h.add(values);
+    return h;
+  };
+  ab.merge(of(a));
+  ab.merge(of(b));
+  ab.merge(of(c));
+  ba.merge(of(c));
+  ba.merge(of(a));
+  ba.merge(of(b));
+  EXPECT_EQ(ab.getBins(), once.getBins());
+  EXPECT_EQ(ba.getBins(), once.getBins());
+  EXPECT_EQ(ab.getExponent(), once.getExponent());
+}
+
+TEST(Histogram, QuantileOfUniform) {
+  std::vector<float> values(10000);
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = float(i) / 10000;
+  Histogram h;
+  h.add(values);
+  for (double f : {0.01, 0.25, 0.5, 0.99})
+    EXPECT_NEAR(h.quantile(f), f, 2 * h.binWidth());
+}
+
+TEST(RangeChoice, MseOfGaussianAndLaplace) {
+  // Optimal clipping for 8 bits: 3.92 sigma (Gaussian) and 9.89 b (Laplace), Banner et al., NeurIPS 2019. Those are for infinitely
+  // many values; the cost is flat around the optimum and the choice is in steps of 1/128 of the extremes.
+  std::vector<float> values = normal(1000000, 5);
+  Histogram h;
+  h.add(values);
+  auto [low, high] = std::minmax_element(values.begin(), values.end());
+  Range gauss = chooseByMse(h, {*low, *high}, 256);
+  EXPECT_NEAR(gauss.high, 3.92, 0.35);
+  EXPECT_NEAR(gauss.low, -3.92, 0.35);
+
+  std::mt19937 engine(6);
+  std::exponential_distribution<double> draw(1);
+  for (float &v : values)
+    v = float(draw(engine) * (engine() & 1 ? 1 : -1));
+  Histogram l;
+  l.add(values);
+  auto [lowL, highL] = std::minmax_element(values.begin(), values.end());
+  Range laplace = chooseByMse(l, {*lowL, *highL}, 256);
+  EXPECT_NEAR(laplace.high, 9.89, 1.2);
+  EXPECT_NEAR(laplace.low, -9.89, 1.2);
+}
+
+/// Squared error of quantizing the values themselves on `levels` steps over the range.
+double bruteForce(const std::vector<float> &values, Range range, int levels) {
+  double step = (range.high - range.low) / (levels - 1), sum = 0;
+  for (float v : values) {
+    double q = std::min<double>(levels - 1, std::max(0.0, std::nearbyint((v - range.low) / step)));
+    double d = v - (range.low + q * step);
+    sum += d * d;
+  }
+  return sum;
+}
+
+TEST(RangeChoice, MseBeatsTheExtremesOnTheValuesThemselves) {
+  std::vector<float> values = normal(20000, 7);
+  values.push_back(40.0f);
+  for (int levels : {16, 256}) {
+    Histogram h;
+    h.add(values);
+    Range extremes = {*std::min_element(values.begin(), values.end()), 40.0};
+    Range chosen = chooseByMse(h, extremes, levels);
+    EXPECT_LT(bruteForce(values, chosen, levels), bruteForce(values, extremes, levels));
+    EXPECT_LT(chosen.high, 40.0);
+  }
+}
+
+TEST(RangeChoice, KlKeepsUniformAndClipsOutliers) {
+  std::vector<float> values(40000);
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = float(i) / 40000 * 2 - 1;
+  Histogram uniform;
+  uniform.add(values);
+  EXPECT_GE(chooseByKl(uniform, {-1, 1}, 256).high, 0.97);
+  values = normal(40000, 8);
+  values.push_back(12.0f);
+  Histogram h;
+  h.add(values);
+  EXPECT_LT(chooseByKl(h, {-12, 12}, 256).high, 8.0);
+}
+
+TEST(RangeChoice, EveryObserverHoldsZeroAndStaysInside) {
+  std::vector<float> positive = normal(1000, 9);
+  for (float &v : positive)
+    v = std::fabs(v) + 1;
+  ValueStatistics value;
+  value.add(positive, {1000});
+  for (Observer observer : {Observer::MinMax, Observer::Ema, Observer::Percentile, Observer::Mse, Observer::Kl}) {
+    ActivationScheme scheme;
+    scheme.observer = observer;
+    Range range = chooseRange(value, scheme);
+    EXPECT_EQ(range.low, 0) << toString(observer).str();
+    EXPECT_GT(range.high, 1) << toString(observer).str();
+    EXPECT_LE(range.high, value.extremes.high) << toString(observer).str();
+  }
+}
+
+TEST(RangeChoice, PercentileOfMostlyZeros) {
+  // 1 value in 100 000 is not zero: the 99.99th percentile is inside the zeros' bin, which is no range to quantize with.
+  std::vector<float> values(100000, 0.0f);
+  values[5] = 4.0f;
+  ValueStatistics value;
+  value.add(values, {100000});
+  ActivationScheme scheme;
+  scheme.observer = Observer::Percentile;
+  Range range = chooseRange(value, scheme);
+  EXPECT_GT(range.high, range.low);
+}
+
+TEST(ValueStatistics, MovingRangeAndChannels) {
+  ValueStatistics value;
+  value.channelAxis = 1;
+  value.add({0, 1, 2, 3, 4, 5}, {1, 3, 2}); // channels [0 1] [2 3] [4 5]
+  value.add({10, 0, 0, 0, 0, 0}, {1, 3, 2});
+  EXPECT_EQ(value.extremes, (Range{0, 10}));
+  EXPECT_DOUBLE_EQ(value.moving.high, 0.9 * 5 + 0.1 * 10);
+  EXPECT_EQ(value.channelMeans(), (std::vector<double>{11 / 4.0, 5 / 4.0, 9 / 4.0}));
+}
+
+TEST(ValueStatistics, MergeEqualsOnePassButForTheMovingRange) {
+  std::vector<float> a = normal(600, 10), b = normal(300, 11);
+  ValueStatistics once, first, second;
+  for (auto *s : {&once, &first, &second})
+    s->channelAxis = 0;
+  once.add(a, {3, 200});
+  once.add(b, {3, 100});
+  first.add(a, {3, 200});
+  second.add(b, {3, 100});
+  first.merge(second);
+  EXPECT_EQ(first.count, once.count);
+  EXPECT_EQ(first.extremes, once.extremes);
+  EXPECT_EQ(first.channelMeans(), once.channelMeans());
+  EXPECT_EQ(first.histogram.getBins(), once.histogram.getBins());
+  // Sums of doubles in another order.
+  EXPECT_NEAR(first.sum, once.sum, 1e-9);
+  EXPECT_NEAR(first.sumOfSquares, once.sumOfSquares, 1e-9);
+}
+
+TEST(StatisticsFile, RoundTrip) {
+  Statistics statistics;
+  statistics.graphDigest = "abc";
+  statistics.dataDigest = "def";
+  statistics.samples = 2;
+  statistics.values["a/b \"quoted\""].channelAxis = 0;
+  statistics.values["a/b \"quoted\""].add(normal(64, 12), {4, 16});
+  statistics.values["constant"].add({0.1f}, {1});
+  llvm::SmallString<128> path;
+  ASSERT_FALSE(llvm::sys::fs::createTemporaryFile("statistics", "json", path));
+  ASSERT_FALSE(bool(statistics.save(path)));
+  auto loaded = Statistics::load(path);
+  ASSERT_TRUE(bool(loaded));
+  llvm::sys::fs::remove(path);
+  EXPECT_EQ(loaded->graphDigest, "abc");
+  EXPECT_EQ(loaded->dataDigest, "def");
+  EXPECT_EQ(loaded->samples, 2u);
+  ASSERT_EQ(loaded->values.size(), 2u);
+  for (auto &[name, value] : statistics.values) {
+    const ValueStatistics *other = loaded->lookup(name);
+    ASSERT_NE(other, nullptr);
+    EXPECT_EQ(value.count, other->count);
+    EXPECT_EQ(value.extremes, other->extremes);
+    EXPECT_EQ(value.moving, other->moving);
+    EXPECT_EQ(value.sum, other->sum);
+    EXPECT_EQ(value.channelSums, other->channelSums);
+    EXPECT_EQ(value.histogram.getBins(), other->histogram.getBins());
+    EXPECT_EQ(value.histogram.getExponent(), other->histogram.getExponent());
+  }
+}
+
+TEST(StatisticsFile, MergeRefusesAnotherGraph) {
+  Statistics a, b;
+  a.graphDigest = "one";
+  b.graphDigest = "two";
+  llvm::Error error = a.merge(b);
+  ASSERT_TRUE(bool(error));
+  EXPECT_EQ(llvm::toString(std::move(error)), "statistics of two graphs cannot be merged: expected graph digest one, found two; calibrate both shards "
+                                              "with one model and one compiler version");
+  b.graphDigest = "one";
+  a.samples = 2;
+  b.samples = 3;
+  ASSERT_FALSE(bool(a.merge(b)));
+  EXPECT_EQ(a.samples, 5u);
+}
+
+} // namespace
