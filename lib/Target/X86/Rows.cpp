@@ -147,10 +147,6 @@ struct RowsEmitter {
     });
     return f3.acrossLanes(partials);
   }
-  /// x -> f(x) over n floats in memory; whole vectors (the padding is scratch too).
-  void mapInPlace(Value memory, Value n, llvm::function_ref<Value(Value)> f) {
-    k.forLoop(k.i64(0), n, 16, [&](Value i) { storeAt(f(vectorAt(memory, i, 16, {})), memory, i, {}); });
-  }
   Value lengthAsFloat(Value n) {
     if (auto c = KernelBuilder::constantOf(n))
       return k.constantFloat(float(*c));
@@ -175,33 +171,52 @@ struct RowsEmitter {
       n = k.mul(n, size);
     Value memory = k.scratch;
 
-    // The prologue, and the maximum on the way.
+    // Each pass over the row computes what the next one needs: maximum or sum with the prologue, then exponentials and their
+    // sum, or the sum of squares.
+    bool isSoftmax = isa<qnn::SoftmaxOp>(anchor), isLogSoftmax = isa<qnn::LogSoftmaxOp>(anchor), isNorm = !isSoftmax && !isLogSoftmax;
     ElementEmitter prologue(k);
-    forRow(row, [&](const Index &index, Value linear) {
-      Value x = prologue.at(input, index);
-      failed |= !x;
-      if (x)
-        storeAt(x, memory, linear, index.mask);
-    });
+    Value first;
+    F3Reduction::Kind firstKind = isNorm ? F3Reduction::Sum : F3Reduction::Max;
+    if (rowDims.size() == 1 && !groups) {
+      F3Reduction f3{k, firstKind};
+      first = f3.acrossLanes(f3.alongVector(k.i64(0), n, f3.identity(16), [&](Value i, Value mask) {
+        Value x = prologue.at(input, elementIndex(row, {DimIndex(i, 1, true)}, 16, mask));
+        failed |= !x;
+        if (x)
+          storeAt(x, memory, i, {}); // the scratch has room for a whole last vector
+        return x;
+      }));
+    } else {
+      // The number of an element and its place in a vector of the innermost dimension need not agree modulo 16.
+      forRow(row, [&](const Index &index, Value linear) {
+        Value x = prologue.at(input, index);
+        failed |= !x;
+        if (x)
+          storeAt(x, memory, linear, index.mask);
+      });
+      first = reduce(firstKind, memory, n);
+    }
 
     VectorBuilder f16(k, 16), f1(k, 1);
     std::function<Value(VectorBuilder &, Value, const Index &, ElementEmitter &)> finish; // from the scratch value
-    if (isa<qnn::SoftmaxOp, qnn::LogSoftmaxOp>(anchor)) {
-      Value max = reduce(F3Reduction::Max, memory, n), maxLanes = k.splat(max, 16);
-      if (isa<qnn::SoftmaxOp>(anchor)) {
-        mapInPlace(memory, n, [&](Value x) { return numerics::exp(f16, f16.sub(x, maxLanes)); });
-        Value sum = reduce(F3Reduction::Sum, memory, n);
-        finish = [this, sum](VectorBuilder &f, Value e, const Index &index, ElementEmitter &) { return f.div(e, k.splat(sum, index.lanes)); };
-      } else {
-        Value sum = reduce(F3Reduction::Sum, memory, n, [&](Value x) { return numerics::exp(f16, f16.sub(x, maxLanes)); });
-        Value logarithm = numerics::log(f1, sum);
-        finish = [this, max, logarithm](VectorBuilder &f, Value x, const Index &index, ElementEmitter &) {
-          return f.sub(f.sub(x, k.splat(max, index.lanes)), k.splat(logarithm, index.lanes));
-        };
-      }
+    if (!isNorm) {
+      Value max = first, maxLanes = k.splat(max, 16);
+      F3Reduction f3{k, F3Reduction::Sum};
+      Value sum = f3.acrossLanes(f3.alongVector(k.i64(0), n, f3.identity(16), [&](Value i, Value) {
+        Value e = numerics::exp(f16, f16.sub(vectorAt(memory, i, 16, {}), maxLanes));
+        if (isSoftmax)
+          storeAt(e, memory, i, {});
+        return e;
+      }));
+      Value logarithm = isSoftmax ? Value() : numerics::log(f1, sum);
+      finish = [this, max, sum, logarithm](VectorBuilder &f, Value x, const Index &index, ElementEmitter &) {
+        if (!logarithm)
+          return f.div(x, k.splat(sum, index.lanes));
+        return f.sub(f.sub(x, k.splat(max, index.lanes)), k.splat(logarithm, index.lanes));
+      };
     } else {
       Value count = lengthAsFloat(n);
-      Value mean = f1.div(reduce(F3Reduction::Sum, memory, n), count), meanLanes = k.splat(mean, 16);
+      Value mean = f1.div(first, count), meanLanes = k.splat(mean, 16);
       Value variance = f1.div(reduce(F3Reduction::SumOfSquares, memory, n, [&](Value x) { return f16.sub(x, meanLanes); }), count);
       auto norm = dyn_cast<qnn::LayerNormOp>(anchor);
       auto group = dyn_cast<qnn::GroupNormOp>(anchor);
