@@ -44,6 +44,10 @@ std::string ConvTransposeOp::inferSymbolicShapes(Operands operands, Results resu
   if (!spatial || x.size() != w.size() || getStrides().size() != spatial || getDilations().size() != spatial || getPads().size() != 2 * spatial ||
       getOutputPadding().size() != spatial)
     return "C3: expected input and weight of one rank >= 3 and one stride, dilation and output_padding a spatial dimension, two pads";
+  if (auto rows = constantOf(w[0]), channels = constantOf(x[1]); rows && channels && *rows != *channels)
+    return "C1: expected input channels to be " + std::to_string(*rows) + ", found " + std::to_string(*channels);
+  if (auto rows = constantOf(w[0]); int64_t(getGroups()) < 1 || (rows && *rows % int64_t(getGroups())))
+    return "C1: expected input channels divisible by groups = " + std::to_string(getGroups());
   SymbolicShape shape = {x[0], w[1] * int64_t(getGroups())};
   for (size_t i = 0; i < spatial; ++i) {
     auto kernel = constantOf(w[i + 2]);
@@ -128,6 +132,13 @@ LogicalResult LookupOp::verify() {
   if (getTable().size() != 256)
     return emitOpError() << "expected a table of 256 entries, found " << getTable().size();
   return success();
+}
+LogicalResult RescaleMeanOp::verify() {
+  if (!(getScale().convertToDouble() > 0) || !getScale().isFinite())
+    return emitOpError() << "C1: expected a positive, finite scale, found " << getScale().convertToDouble();
+  if (getCount().getNumResults() != 1)
+    return emitOpError() << "C2: expected a count of one result, found " << getCount().getNumResults();
+  return verifyClamp(*this, getClamp(), getOutput().getType());
 }
 LogicalResult AvgPoolOp::verify() {
   int64_t window = 1;

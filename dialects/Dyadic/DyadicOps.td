@@ -126,9 +126,11 @@ def Dyadic_RescaleMeanOp : Dyadic_ElementwiseOp<"rescale_mean"> {
   let description = [{
     `y = clamp(zero_point + ROUND(x * multiplier(count), shift(count)), clamp)` where count is the value of the affine map `count` of the function's
     symbols and (multiplier, shift) = encode(scale / count) (R2, p = 31, in float64). Static counts use `dyadic.rescale`.
+    C1: scale positive and finite; C2: count has one result; C3: clamp inside the result type.
   }];
   let arguments = (ins Dyadic_Accumulator:$input, AffineMapAttr:$count, F64Attr:$scale, Dyadic_Rounding:$rounding, I32Attr:$zero_point, DenseI32ArrayAttr:$clamp);
   let results = (outs Dyadic_Wide:$output);
+  let hasVerifier = 1;
 }
 def Dyadic_AvgPoolOp : Dyadic_Op<"avg_pool"> {
   let summary = "average over windows with one rounding (E4)";

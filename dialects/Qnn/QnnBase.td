@@ -89,13 +89,14 @@ class Qnn_ShapedOp<string mnemonic, list<Trait> traits = []>
 class Qnn_ElementwiseOp<string mnemonic, list<Trait> traits = []>
   : Qnn_Op<mnemonic, !listconcat([DeclareOpInterfaceMethods<SymbolicShapeOpInterface>, Qnn_Elementwise], traits)>;
 
-class Qnn_Unary<string mnemonic, string formula, Type type = Qnn_Tensor> : Qnn_ElementwiseOp<mnemonic> {
+class Qnn_Unary<string mnemonic, string formula, Type type = Qnn_Tensor> : Qnn_ElementwiseOp<mnemonic, [SameOperandsAndResultElementType]> {
   let summary = formula;
   let description = "`y = " # formula # "` for every element; same shape and element type.";
   let arguments = (ins type:$input);
   let results = (outs type:$output);
 }
-class Qnn_Binary<string mnemonic, string formula, Type type = Qnn_Tensor, Type resultType = type> : Qnn_ElementwiseOp<mnemonic> {
+class Qnn_Binary<string mnemonic, string formula, Type type = Qnn_Tensor, Type resultType = type, Trait elements = SameOperandsAndResultElementType>
+    : Qnn_ElementwiseOp<mnemonic, [elements]> {
   let summary = formula;
   let description = "`y = " # formula # "` for every element; operands of one element type broadcast by the NumPy rule.";
   let arguments = (ins type:$lhs, type:$rhs);

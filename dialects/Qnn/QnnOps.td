@@ -37,7 +37,7 @@ def Qnn_WeightOp : Qnn_ShapedOp<"weight"> {
 // Products
 //===----------------------------------------------------------------------===//
 
-def Qnn_ConvOp : Qnn_ShapedOp<"conv"> {
+def Qnn_ConvOp : Qnn_ShapedOp<"conv", [SameOperandsAndResultElementType]> {
   let summary = "convolution over any number of spatial dimensions";
   let description = [{
     `y[n,o,p] = bias[o] + sum_{t,c} x[n, g*Cg + c, p*stride + t*dilation - pad] * w[o,c,t]`, g = o / (O/groups).
@@ -50,7 +50,7 @@ def Qnn_ConvOp : Qnn_ShapedOp<"conv"> {
   let results = (outs Qnn_Tensor:$output);
 }
 
-def Qnn_ConvTransposeOp : Qnn_ShapedOp<"conv_transpose"> {
+def Qnn_ConvTransposeOp : Qnn_ShapedOp<"conv_transpose", [SameOperandsAndResultElementType]> {
   let summary = "transposed convolution";
   let description = [{
     The gradient of `qnn.conv` with respect to its input. w: C x O/groups x kernel. Output size of a spatial dimension:
@@ -61,14 +61,14 @@ def Qnn_ConvTransposeOp : Qnn_ShapedOp<"conv_transpose"> {
   let results = (outs Qnn_Tensor:$output);
 }
 
-def Qnn_LinearOp : Qnn_ShapedOp<"linear"> {
+def Qnn_LinearOp : Qnn_ShapedOp<"linear", [SameOperandsAndResultElementType]> {
   let summary = "y = x W^T + b";
   let description = [{ x: ... x K, W: N x K (one row an output channel), b: N, y: ... x N. One fma chain in the order of k, then + b. }];
   let arguments = (ins Qnn_Tensor:$input, Qnn_Tensor:$weight, Optional<Qnn_Tensor>:$bias);
   let results = (outs Qnn_Tensor:$output);
 }
 
-def Qnn_MatmulOp : Qnn_ShapedOp<"matmul"> {
+def Qnn_MatmulOp : Qnn_ShapedOp<"matmul", [SameOperandsAndResultElementType]> {
   let summary = "batched matrix product with broadcast batch dimensions (ranks >= 2)";
   let description = [{ `y[...,m,n] = sum_k a[...,m,k] * b[...,k,n]`, one fma chain in the order of k from 0. }];
   let arguments = (ins Qnn_Tensor:$lhs, Qnn_Tensor:$rhs);
@@ -83,7 +83,7 @@ def Qnn_AddOp : Qnn_Binary<"add", "a + b">;
 def Qnn_SubOp : Qnn_Binary<"sub", "a - b">;
 def Qnn_MulOp : Qnn_Binary<"mul", "a * b">;
 def Qnn_DivOp : Qnn_Binary<"div", "a / b (integers truncate)">;
-def Qnn_PowOp : Qnn_ElementwiseOp<"pow"> {
+def Qnn_PowOp : Qnn_ElementwiseOp<"pow", [AllElementTypesMatch<["lhs", "output"]>]> {
   let summary = "a ^ b";
   let description = "Result has the element type of a; the exponent may have another one.";
   let arguments = (ins Qnn_Tensor:$lhs, Qnn_Tensor:$rhs);
@@ -93,16 +93,16 @@ def Qnn_MinOp : Qnn_Binary<"min", "min(a, b); NaN if either is NaN">;
 def Qnn_MaxOp : Qnn_Binary<"max", "max(a, b); NaN if either is NaN">;
 def Qnn_AndOp : Qnn_Binary<"and", "a and b", Qnn_BoolTensor>;
 def Qnn_OrOp : Qnn_Binary<"or", "a or b", Qnn_BoolTensor>;
-def Qnn_EqualOp : Qnn_Binary<"equal", "a == b", Qnn_Tensor, Qnn_BoolTensor>;
-def Qnn_GreaterOp : Qnn_Binary<"greater", "a > b", Qnn_Tensor, Qnn_BoolTensor>;
-def Qnn_LessOp : Qnn_Binary<"less", "a < b", Qnn_Tensor, Qnn_BoolTensor>;
+def Qnn_EqualOp : Qnn_Binary<"equal", "a == b", Qnn_Tensor, Qnn_BoolTensor, SameOperandsElementType>;
+def Qnn_GreaterOp : Qnn_Binary<"greater", "a > b", Qnn_Tensor, Qnn_BoolTensor, SameOperandsElementType>;
+def Qnn_LessOp : Qnn_Binary<"less", "a < b", Qnn_Tensor, Qnn_BoolTensor, SameOperandsElementType>;
 def Qnn_NotOp : Qnn_Unary<"not", "not a", Qnn_BoolTensor>;
-def Qnn_WhereOp : Qnn_ElementwiseOp<"where"> {
+def Qnn_WhereOp : Qnn_ElementwiseOp<"where", [AllElementTypesMatch<["lhs", "rhs", "output"]>]> {
   let summary = "condition ? a : b";
   let arguments = (ins Qnn_BoolTensor:$condition, Qnn_Tensor:$lhs, Qnn_Tensor:$rhs);
   let results = (outs Qnn_Tensor:$output);
 }
-def Qnn_PreluOp : Qnn_ElementwiseOp<"prelu"> {
+def Qnn_PreluOp : Qnn_ElementwiseOp<"prelu", [SameOperandsAndResultElementType]> {
   let summary = "x < 0 ? slope * x : x";
   let arguments = (ins Qnn_Tensor:$input, Qnn_Tensor:$slope);
   let results = (outs Qnn_Tensor:$output);
@@ -129,7 +129,7 @@ def Qnn_HardSwishOp : Qnn_Unary<"hard_swish", "x * min(max(x/6 + 1/2, 0), 1)", Q
 def Qnn_ReluOp : Qnn_Unary<"relu", "max(x, 0)">;
 def Qnn_FloorOp : Qnn_Unary<"floor", "floor(x)", Qnn_FloatTensor>;
 
-class Qnn_ParametricUnary<string mnemonic, string formula, dag parameters> : Qnn_ElementwiseOp<mnemonic> {
+class Qnn_ParametricUnary<string mnemonic, string formula, dag parameters> : Qnn_ElementwiseOp<mnemonic, [SameOperandsAndResultElementType]> {
   let summary = formula;
   let description = "`y = " # formula # "` for every element.";
   let arguments = !con((ins Qnn_Tensor:$input), parameters);
@@ -145,7 +145,7 @@ def Qnn_ClipOp : Qnn_ParametricUnary<"clip", "min(max(x, min), max)", (ins F32At
 // Reductions, norms, pooling
 //===----------------------------------------------------------------------===//
 
-class Qnn_Reduce<string mnemonic, string formula> : Qnn_ShapedOp<mnemonic> {
+class Qnn_Reduce<string mnemonic, string formula> : Qnn_ShapedOp<mnemonic, [SameOperandsAndResultElementType]> {
   let summary = formula # " over `axes`";
   let description = "Axes are non-negative, sorted, unique. `keepdims` keeps them with size 1. Float sums follow INTEGER F3 over the reduced elements in row-major order.";
   let arguments = (ins Qnn_Tensor:$input, DenseI64ArrayAttr:$axes, BoolAttr:$keepdims);
@@ -161,13 +161,13 @@ def Qnn_ArgmaxOp : Qnn_ShapedOp<"argmax"> {
   let arguments = (ins Qnn_Tensor:$input, I64Attr:$axis, BoolAttr:$keepdims, DefaultValuedAttr<BoolAttr, "false">:$select_last);
   let results = (outs Qnn_IndexTensor:$output);
 }
-def Qnn_SoftmaxOp : Qnn_ShapedOp<"softmax"> {
+def Qnn_SoftmaxOp : Qnn_ShapedOp<"softmax", [SameOperandsAndResultElementType]> {
   let summary = "e^(x - max) / sum along `axis`";
   let description = "Computed as m = max, e = exp(x - m), s = F3 sum of e, y = e / s.";
   let arguments = (ins Qnn_FloatTensor:$input, I64Attr:$axis);
   let results = (outs Qnn_FloatTensor:$output);
 }
-def Qnn_LogSoftmaxOp : Qnn_ShapedOp<"log_softmax"> {
+def Qnn_LogSoftmaxOp : Qnn_ShapedOp<"log_softmax", [SameOperandsAndResultElementType]> {
   let summary = "x - max - ln(sum e^(x - max)) along `axis`";
   let arguments = (ins Qnn_FloatTensor:$input, I64Attr:$axis);
   let results = (outs Qnn_FloatTensor:$output);
@@ -193,7 +193,7 @@ def Qnn_GroupNormOp : Qnn_ShapedOp<"group_norm"> {
   let arguments = (ins Qnn_FloatTensor:$input, Qnn_FloatTensor:$scale, Qnn_FloatTensor:$bias, I64Attr:$groups, F32Attr:$epsilon);
   let results = (outs Qnn_FloatTensor:$output);
 }
-class Qnn_Pool<string mnemonic, string formula, dag extra> : Qnn_ShapedOp<mnemonic> {
+class Qnn_Pool<string mnemonic, string formula, dag extra> : Qnn_ShapedOp<mnemonic, [SameOperandsAndResultElementType]> {
   let summary = formula # " over windows";
   let description = [{ x: N x C x spatial. `pads` = begins then ends; output size floor or (`ceil_mode`) ceil of
     (in + pads - dilation*(k-1) - 1) / stride, + 1; a window that would start in the end padding is dropped (ceil_mode). }];
@@ -208,12 +208,12 @@ def Qnn_AvgPoolOp : Qnn_Pool<"avg_pool", "mean", (ins DefaultValuedAttr<BoolAttr
 // Shape and data movement: act on any element type, codes included (INTEGER E5)
 //===----------------------------------------------------------------------===//
 
-def Qnn_ConcatOp : Qnn_ShapedOp<"concat"> {
+def Qnn_ConcatOp : Qnn_ShapedOp<"concat", [SameOperandsAndResultElementType]> {
   let summary = "concatenation along `axis`";
   let arguments = (ins Variadic<Qnn_Tensor>:$inputs, I64Attr:$axis);
   let results = (outs Qnn_Tensor:$output);
 }
-def Qnn_SliceOp : Qnn_ShapedOp<"slice"> {
+def Qnn_SliceOp : Qnn_ShapedOp<"slice", [SameOperandsAndResultElementType]> {
   let summary = "elements start, start + step, ... of each dimension";
   let description = [{
     `starts`, `shape`: affine maps of the symbols, one result a dimension; `steps` constants (negative allowed).
@@ -222,28 +222,28 @@ def Qnn_SliceOp : Qnn_ShapedOp<"slice"> {
   let arguments = (ins Qnn_Tensor:$input, AffineMapAttr:$starts, AffineMapAttr:$shape, DenseI64ArrayAttr:$steps);
   let results = (outs Qnn_Tensor:$output);
 }
-def Qnn_GatherOp : Qnn_ShapedOp<"gather"> {
+def Qnn_GatherOp : Qnn_ShapedOp<"gather", [AllElementTypesMatch<["input", "output"]>]> {
   let summary = "y = x indexed by `indices` along `axis`; negative indices count from the end";
   let arguments = (ins Qnn_Tensor:$input, Qnn_IndexTensor:$indices, I64Attr:$axis);
   let results = (outs Qnn_Tensor:$output);
 }
-def Qnn_TransposeOp : Qnn_ShapedOp<"transpose"> {
+def Qnn_TransposeOp : Qnn_ShapedOp<"transpose", [SameOperandsAndResultElementType]> {
   let summary = "y.dim(i) = x.dim(perm[i])";
   let arguments = (ins Qnn_Tensor:$input, DenseI64ArrayAttr:$perm);
   let results = (outs Qnn_Tensor:$output);
 }
-def Qnn_ReshapeOp : Qnn_ShapedOp<"reshape"> {
+def Qnn_ReshapeOp : Qnn_ShapedOp<"reshape", [SameOperandsAndResultElementType]> {
   let summary = "the same elements in row-major order under another shape";
   let description = "`shape`: affine map of the symbols. C1: the numbers of elements are equal (checked where provable).";
   let arguments = (ins Qnn_Tensor:$input, AffineMapAttr:$shape);
   let results = (outs Qnn_Tensor:$output);
 }
-def Qnn_BroadcastOp : Qnn_ShapedOp<"broadcast"> {
+def Qnn_BroadcastOp : Qnn_ShapedOp<"broadcast", [SameOperandsAndResultElementType]> {
   let summary = "NumPy broadcast of the input with `shape` (ONNX Expand)";
   let arguments = (ins Qnn_Tensor:$input, AffineMapAttr:$shape);
   let results = (outs Qnn_Tensor:$output);
 }
-def Qnn_TileOp : Qnn_ShapedOp<"tile"> {
+def Qnn_TileOp : Qnn_ShapedOp<"tile", [SameOperandsAndResultElementType]> {
   let summary = "repeats the input along each dimension";
   let arguments = (ins Qnn_Tensor:$input, DenseI64ArrayAttr:$repeats);
   let results = (outs Qnn_Tensor:$output);
@@ -254,7 +254,7 @@ def Qnn_PadModeEnum : I32EnumAttr<"PadMode", "what the border holds", [I32EnumAt
   let genSpecializedAttr = 0;
 }
 def Qnn_PadMode : EnumAttr<Qnn_Dialect, Qnn_PadModeEnum, "pad_mode"> { let assemblyFormat = "`<` $value `>`"; }
-def Qnn_PadOp : Qnn_ShapedOp<"pad"> {
+def Qnn_PadOp : Qnn_ShapedOp<"pad", [SameOperandsAndResultElementType]> {
   let summary = "adds (or, negative, removes) elements at both ends of each dimension";
   let arguments = (ins Qnn_Tensor:$input, DenseI64ArrayAttr:$low, DenseI64ArrayAttr:$high, Qnn_PadMode:$mode, DefaultValuedAttr<F64Attr, "0.0">:$value);
   let results = (outs Qnn_Tensor:$output);
@@ -278,7 +278,7 @@ def Qnn_NearestModeEnum : I32EnumAttr<"NearestMode", "rounding of nearest coordi
   let genSpecializedAttr = 0;
 }
 def Qnn_NearestMode : EnumAttr<Qnn_Dialect, Qnn_NearestModeEnum, "nearest_mode"> { let assemblyFormat = "`<` $value `>`"; }
-def Qnn_ResizeOp : Qnn_ShapedOp<"resize"> {
+def Qnn_ResizeOp : Qnn_ShapedOp<"resize", [SameOperandsAndResultElementType]> {
   let summary = "interpolates to another size";
   let description = [{
     `shape`: output shape (affine map of the symbols). `scales`: the factor of each dimension (output / input when the model gives sizes). ONNX
@@ -288,12 +288,12 @@ def Qnn_ResizeOp : Qnn_ShapedOp<"resize"> {
                        Qnn_NearestMode:$nearest, DefaultValuedAttr<F32Attr, "-0.75f">:$cubic_coefficient, DefaultValuedAttr<BoolAttr, "false">:$exclude_outside);
   let results = (outs Qnn_Tensor:$output);
 }
-def Qnn_DepthToSpaceOp : Qnn_ShapedOp<"depth_to_space"> {
+def Qnn_DepthToSpaceOp : Qnn_ShapedOp<"depth_to_space", [SameOperandsAndResultElementType]> {
   let summary = "moves blocks of channels into space; `column_row` (CRD) or depth-column-row (DCR) order";
   let arguments = (ins Qnn_Tensor:$input, I64Attr:$block, DefaultValuedAttr<BoolAttr, "false">:$column_row);
   let results = (outs Qnn_Tensor:$output);
 }
-def Qnn_SpaceToDepthOp : Qnn_ShapedOp<"space_to_depth"> {
+def Qnn_SpaceToDepthOp : Qnn_ShapedOp<"space_to_depth", [SameOperandsAndResultElementType]> {
   let summary = "moves blocks of space into channels";
   let arguments = (ins Qnn_Tensor:$input, I64Attr:$block);
   let results = (outs Qnn_Tensor:$output);
@@ -324,10 +324,9 @@ def Qnn_DequantizeOp : Qnn_ShapedOp<"dequantize"> {
 // Idioms
 //===----------------------------------------------------------------------===//
 
-def Qnn_SqueezeExciteOp : Qnn_ShapedOp<"squeeze_excite"> {
+def Qnn_SqueezeExciteOp : Qnn_ShapedOp<"squeeze_excite", [SameOperandsAndResultElementType]> {
   let summary = "x * gate(W2 relu(W1 mean(x) + b1) + b2), one gate a channel";
-  let description = [{ x: N x C x spatial; w1: R x C, b1: R, w2: C x R, b2: C. `gate` is "sigmoid" or "hard_sigmoid" (with alpha, beta).
-    `residual` adds x to the product. }];
+  let description = [{ x: N x C x spatial; w1: R x C, b1: R, w2: C x R, b2: C. `gate` is "sigmoid" or "hard_sigmoid" (with alpha, beta). }];
   let arguments = (ins Qnn_FloatTensor:$input, Qnn_FloatTensor:$reduce_weight, Qnn_FloatTensor:$reduce_bias, Qnn_FloatTensor:$expand_weight,
                        Qnn_FloatTensor:$expand_bias, StrAttr:$gate, DefaultValuedAttr<F32Attr, "0.2f">:$alpha, DefaultValuedAttr<F32Attr, "0.5f">:$beta);
   let results = (outs Qnn_FloatTensor:$output);

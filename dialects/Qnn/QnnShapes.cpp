@@ -71,8 +71,8 @@ std::string bitwright::convShape(Operands operands, ArrayRef<int64_t> strides, A
     return "expected an input of the weight's rank " + std::to_string(w.size()) + ", found rank " + std::to_string(x.size());
   if (groups < 1)
     return "C2: expected groups >= 1, found " + std::to_string(groups);
-  if (auto error = expectEqual(w[1] * groups, x[1], "C1: input channels"); !error.empty())
-    return error;
+  if (auto error = expectEqual(w[1] * groups, x[1], "input channels"); !error.empty())
+    return "C1: " + error;
   if (auto outputs = constantOf(w[0]); outputs && *outputs % groups)
     return "C2: expected output channels divisible by groups = " + std::to_string(groups) + ", found " + std::to_string(*outputs);
   SmallVector<int64_t> kernel;
@@ -152,8 +152,8 @@ std::string ConvTransposeOp::inferSymbolicShapes(Operands operands, Results resu
     return "expected input and weight of one rank >= 3, found " + std::to_string(x.size()) + " and " + std::to_string(w.size());
   if (getStrides().size() != spatial || getDilations().size() != spatial || getPads().size() != 2 * spatial || getOutputPadding().size() != spatial)
     return "C3: expected one stride, dilation and output_padding a spatial dimension and two pads";
-  if (auto error = expectEqual(w[0], x[1], "C1: input channels"); !error.empty())
-    return error;
+  if (auto error = expectEqual(w[0], x[1], "input channels"); !error.empty())
+    return "C1: " + error;
   if (auto channels = constantOf(w[0]); channels && (getGroups() == 0 || *channels % int64_t(getGroups())))
     return "C1: expected input channels divisible by groups = " + std::to_string(getGroups()) + ", found " + std::to_string(*channels);
   SymbolicShape shape = {x[0], w[1] * int64_t(getGroups())};
@@ -231,6 +231,11 @@ std::string SqueezeExciteOp::inferSymbolicShapes(Operands operands, Results resu
                             expectEqual(w1[0], w2[1], "columns of the expand weight")})
     if (!error.empty())
       return error;
+  const SymbolicShape &b1 = operands[2], &b2 = operands[4];
+  if (b1.size() != 1 || b2.size() != 1 || !expectEqual(w1[0], b1[0], "").empty() || !expectEqual(w2[0], b2[0], "").empty())
+    return "expected biases of shapes [" + text(w1[0]) + "] and [" + text(w2[0]) + "]";
+  if (getGate() != "sigmoid" && getGate() != "hard_sigmoid")
+    return "expected the gate sigmoid or hard_sigmoid, found '" + getGate().str() + "'";
   return same(operands, results);
 }
 

@@ -194,7 +194,7 @@ func.func @avg_pool_rank(%x: tensor<2x4xi8>) {
 // -----
 
 func.func @conv_c1(%x: tensor<1x4x8x8xi8>, %w: tensor<2x3x1x1xi8>) {
-  // expected-error@+1 {{C1: input channels to be 3, found 4}}
+  // expected-error@+1 {{C1: expected input channels to be 3, found 4}}
   %0 = dyadic.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64, input_zero_point = 0 : i32} : (tensor<1x4x8x8xi8>, tensor<2x3x1x1xi8>) -> tensor<1x2x8x8xi32>
   return
 }
@@ -236,5 +236,53 @@ func.func @matmul_k(%x: tensor<2x4xi8>, %w: tensor<5x3xi8>) {
 func.func @reduce_sum_axes(%x: tensor<2x4xi8>) {
   // expected-error@+1 {{axis 2 is outside the rank 2}}
   %0 = dyadic.reduce_sum %x {axes = array<i64: 2>, keepdims = false, input_zero_point = 0 : i32} : (tensor<2x4xi8>) -> tensor<2xi32>
+  return
+}
+
+// -----
+
+func.func @rescale_mean_c1_sign(%x: tensor<4xi32>) {
+  // expected-error@+1 {{C1: expected a positive, finite scale, found -1}}
+  %0 = dyadic.rescale_mean %x {count = affine_map<()[s0] -> (s0)>, scale = -1.0 : f64, rounding = #dyadic.rounding<half_up>, zero_point = 0 : i32, clamp = array<i32: -128, 127>} : (tensor<4xi32>) -> tensor<4xi8>
+  return
+}
+
+// -----
+
+func.func @rescale_mean_c1_infinite(%x: tensor<4xi32>) {
+  // expected-error@+1 {{C1: expected a positive, finite scale, found }}
+  %0 = dyadic.rescale_mean %x {count = affine_map<()[s0] -> (s0)>, scale = 0x7FF0000000000000 : f64, rounding = #dyadic.rounding<half_up>, zero_point = 0 : i32, clamp = array<i32: -128, 127>} : (tensor<4xi32>) -> tensor<4xi8>
+  return
+}
+
+// -----
+
+func.func @rescale_mean_c2(%x: tensor<4xi32>) {
+  // expected-error@+1 {{C2: expected a count of one result, found 2}}
+  %0 = dyadic.rescale_mean %x {count = affine_map<()[s0] -> (s0, s0)>, scale = 0.25 : f64, rounding = #dyadic.rounding<half_up>, zero_point = 0 : i32, clamp = array<i32: -128, 127>} : (tensor<4xi32>) -> tensor<4xi8>
+  return
+}
+
+// -----
+
+func.func @rescale_mean_c3(%x: tensor<4xi32>) {
+  // expected-error@+1 {{C3: expected clamp bounds low <= high inside [-128, 127]}}
+  %0 = dyadic.rescale_mean %x {count = affine_map<()[s0] -> (s0)>, scale = 0.25 : f64, rounding = #dyadic.rounding<half_up>, zero_point = 0 : i32, clamp = array<i32: -129, 0>} : (tensor<4xi32>) -> tensor<4xi8>
+  return
+}
+
+// -----
+
+func.func @conv_transpose_c1(%x: tensor<1x4x8x8xi8>, %w: tensor<5x3x1x1xi8>) {
+  // expected-error@+1 {{C1: expected input channels to be 5, found 4}}
+  %0 = dyadic.conv_transpose %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, output_padding = array<i64: 0, 0>, groups = 1 : i64, input_zero_point = 0 : i32} : (tensor<1x4x8x8xi8>, tensor<5x3x1x1xi8>) -> tensor<1x3x8x8xi32>
+  return
+}
+
+// -----
+
+func.func @conv_transpose_c1_groups(%x: tensor<1x4x8x8xi8>, %w: tensor<4x3x1x1xi8>) {
+  // expected-error@+1 {{C1: expected input channels divisible by groups = 3}}
+  %0 = dyadic.conv_transpose %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, output_padding = array<i64: 0, 0>, groups = 3 : i64, input_zero_point = 0 : i32} : (tensor<1x4x8x8xi8>, tensor<4x3x1x1xi8>) -> tensor<1x3x8x8xi32>
   return
 }

@@ -116,10 +116,3 @@ func.func @operand_types(%x: tensor<4xf32>) {
   }
   return
 }
-
-// -----
-
-func.func @stray_yield(%x: tensor<4xf32>) {
-  // expected-error@+1 {{expects parent op 'kernel.fused'}}
-  kernel.yield %x : tensor<4xf32>
-}

@@ -2,7 +2,7 @@
 // RUN: quant-opt %s --split-input-file --verify-diagnostics
 
 func.func @conv_c1(%x: tensor<1x4x8x8xf32>, %w: tensor<2x3x1x1xf32>) {
-  // expected-error@+1 {{expected C1: input channels to be 3, found 4}}
+  // expected-error@+1 {{C1: expected input channels to be 3, found 4}}
   %0 = qnn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<1x4x8x8xf32>, tensor<2x3x1x1xf32>) -> tensor<1x2x8x8xf32>
   return
 }
@@ -106,7 +106,7 @@ func.func @conv_transpose_rank(%x: tensor<1x4x8x8xf32>, %w: tensor<4x2x1xf32>) {
 // -----
 
 func.func @conv_transpose_c1(%x: tensor<1x4x8x8xf32>, %w: tensor<3x2x1x1xf32>) {
-  // expected-error@+1 {{expected C1: input channels to be 3, found 4}}
+  // expected-error@+1 {{C1: expected input channels to be 3, found 4}}
   %0 = qnn.conv_transpose %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, output_padding = array<i64: 0, 0>, groups = 1 : i64} : (tensor<1x4x8x8xf32>, tensor<3x2x1x1xf32>) -> tensor<1x2x8x8xf32>
   return
 }
@@ -556,5 +556,93 @@ func.func @dequantize_c2_zero_points(%x: tensor<2x4xi8>, %s: tensor<4xf32>, %z: 
 func.func @scheme_granularity(%x: tensor<2x4xf32>, %s: tensor<f32>) {
   // expected-error@+1 {{expected a granularity (tensor, axis, group, two_level, per_token, row_column), found 'channel'}}
   %0 = qnn.quantize %x, %s {scheme = #qnn.scheme<s8, channel>} : (tensor<2x4xf32>, tensor<f32>) -> tensor<2x4xi8>
+  return
+}
+
+// -----
+
+func.func @squeeze_excite_biases(%x: tensor<1x4x4xf32>, %a: tensor<2x4xf32>, %b: tensor<3xf32>, %c: tensor<4x2xf32>, %d: tensor<4xf32>) {
+  // expected-error@+1 {{expected biases of shapes [2] and [4]}}
+  %0 = qnn.squeeze_excite %x, %a, %b, %c, %d {gate = "sigmoid"} : (tensor<1x4x4xf32>, tensor<2x4xf32>, tensor<3xf32>, tensor<4x2xf32>, tensor<4xf32>) -> tensor<1x4x4xf32>
+  return
+}
+
+// -----
+
+func.func @squeeze_excite_gate(%x: tensor<1x4x4xf32>, %a: tensor<2x4xf32>, %b: tensor<2xf32>, %c: tensor<4x2xf32>, %d: tensor<4xf32>) {
+  // expected-error@+1 {{expected the gate sigmoid or hard_sigmoid, found 'tanh'}}
+  %0 = qnn.squeeze_excite %x, %a, %b, %c, %d {gate = "tanh"} : (tensor<1x4x4xf32>, tensor<2x4xf32>, tensor<2xf32>, tensor<4x2xf32>, tensor<4xf32>) -> tensor<1x4x4xf32>
+  return
+}
+
+// -----
+
+func.func @add_elements(%x: tensor<4xf32>, %y: tensor<4xf16>) {
+  // expected-error@+1 {{requires the same element type for all operands and results}}
+  %0 = qnn.add %x, %y : (tensor<4xf32>, tensor<4xf16>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @relu_elements(%x: tensor<4xf32>, %y: tensor<4xf16>) {
+  // expected-error@+1 {{requires the same element type for all operands and results}}
+  %0 = qnn.relu %x : (tensor<4xf32>) -> tensor<4xf16>
+  return
+}
+
+// -----
+
+func.func @reshape_elements(%x: tensor<4xf32>, %y: tensor<4xf16>) {
+  // expected-error@+1 {{requires the same element type for all operands and results}}
+  %0 = qnn.reshape %x {shape = affine_map<() -> (4)>} : (tensor<4xf32>) -> tensor<4xf16>
+  return
+}
+
+// -----
+
+func.func @concat_elements(%x: tensor<4xf32>, %y: tensor<4xf16>) {
+  // expected-error@+1 {{requires the same element type for all operands and results}}
+  %0 = qnn.concat %x, %y {axis = 0 : i64} : (tensor<4xf32>, tensor<4xf16>) -> tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @reduce_elements(%x: tensor<4xf32>, %y: tensor<4xf16>) {
+  // expected-error@+1 {{requires the same element type for all operands and results}}
+  %0 = qnn.reduce_sum %x {axes = array<i64: 0>, keepdims = false} : (tensor<4xf32>) -> tensor<f16>
+  return
+}
+
+// -----
+
+func.func @equal_elements(%x: tensor<4xf32>, %y: tensor<4xf16>) {
+  // expected-error@+1 {{requires the same element type for all operands}}
+  %0 = qnn.equal %x, %y : (tensor<4xf32>, tensor<4xf16>) -> tensor<4xi1>
+  return
+}
+
+// -----
+
+func.func @pow_elements(%x: tensor<4xf32>, %y: tensor<4xf16>) {
+  // expected-error@+1 {{failed to verify that all of {lhs, output} have same element type}}
+  %0 = qnn.pow %x, %y : (tensor<4xf32>, tensor<4xf16>) -> tensor<4xf16>
+  return
+}
+
+// -----
+
+func.func @gather_elements(%x: tensor<4xf32>, %y: tensor<2xi64>) {
+  // expected-error@+1 {{failed to verify that all of {input, output} have same element type}}
+  %0 = qnn.gather %x, %y {axis = 0 : i64} : (tensor<4xf32>, tensor<2xi64>) -> tensor<2xf16>
+  return
+}
+
+// -----
+
+func.func @where_elements(%x: tensor<4xf32>, %y: tensor<4xf16>, %p: tensor<4xi1>) {
+  // expected-error@+1 {{failed to verify that all of {lhs, rhs, output} have same element type}}
+  %0 = qnn.where %p, %x, %y : (tensor<4xi1>, tensor<4xf32>, tensor<4xf16>) -> tensor<4xf32>
   return
 }
