@@ -4,14 +4,14 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// For an editor's MLIR extension: diagnostics of our verifiers while one types, hover and jumps for our operations. In VS Code
-// set `mlir.server_path` to this program.
+// For an editor's MLIR extension: diagnostics of our verifiers while one types, hover and jumps for our operations. In
+// VS Code set `mlir.server_path` to this program.
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Pipelines/Pipelines.h"
 #include "mlir/Support/LLVM.h"
 #include "mlir/Tools/mlir-lsp-server/MlirLspServerMain.h"
+#include "passes/Pipelines/Pipelines.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;

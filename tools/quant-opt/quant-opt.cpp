@@ -4,11 +4,12 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Pipelines/Pipelines.h"
 #include "mlir/Tools/Plugins/PassPlugin.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "passes/Pipelines/Pipelines.h"
 
-/// Loads each --load-pass-plugin=FILE before the command line is parsed, so that the plugin's passes are options of their own
+/// Loads each --load-pass-plugin=FILE before the command line is parsed, so that the plugin's passes are options of
+/// their own
 /// (--bound-relu) and not only names in --pass-pipeline, and so that a file that cannot be loaded is an error.
 static bool loadPlugins(int argc, char **argv) {
   for (int i = 1; i < argc; ++i) {
@@ -23,7 +24,8 @@ static bool loadPlugins(int argc, char **argv) {
       continue;
     auto plugin = mlir::PassPlugin::load(path.str());
     if (!plugin) {
-      llvm::errs() << "quant-opt: error: cannot load the pass plugin '" << path << "': " << llvm::toString(plugin.takeError()) << "\n";
+      llvm::errs() << "quant-opt: error: cannot load the pass plugin '" << path
+                   << "': " << llvm::toString(plugin.takeError()) << "\n";
       return false;
     }
     plugin->registerPassRegistryCallbacks();

@@ -6,17 +6,17 @@
 //
 // quant-reduce IN.mlir --reduce-operations=test=SCRIPT -o OUT.mlir
 //
-// SCRIPT gets a file name and exits with 1 if that file still shows the fault, with 0 if not (the convention of mlir-reduce,
-// whose --opt-reduction-pass works here too). Weights are literals or come with --load-weights first.
+// SCRIPT gets a file name and exits with 1 if that file still shows the fault, with 0 if not (the convention of
+// mlir-reduce, whose --opt-reduction-pass works here too). Weights are literals or come with --load-weights first.
 //
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Qnn/Qnn.h"
-#include "passes/Pipelines/Pipelines.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Reducer/Passes.h"
 #include "mlir/Reducer/Tester.h"
 #include "mlir/Tools/mlir-reduce/MlirReduceMain.h"
+#include "passes/Pipelines/Pipelines.h"
 
 using namespace mlir;
 using namespace bitwright;
@@ -31,8 +31,11 @@ struct ReduceOperations : PassWrapper<ReduceOperations, OperationPass<ModuleOp>>
   ReduceOperations(const ReduceOperations &other) : PassWrapper(other) {}
 
   StringRef getArgument() const override { return "reduce-operations"; }
-  StringRef getDescription() const override { return "Removes functions and operations as long as a script says that the fault stays"; }
-  Option<std::string> test{*this, "test", llvm::cl::desc("script: exit status 1 if the file that it is given shows the fault")};
+  StringRef getDescription() const override {
+    return "Removes functions and operations as long as a script says that the fault stays";
+  }
+  Option<std::string> test{*this, "test",
+                           llvm::cl::desc("script: exit status 1 if the file that it is given shows the fault")};
 
   using Change = llvm::function_ref<bool(ModuleOp)>;
 

@@ -63,31 +63,39 @@ struct BindDimensions : bitwright::impl::BindDimensionsBase<BindDimensions> {
           continue;
         int64_t rank = cast<ShapedType>(argument.getType()).getRank();
         if (axis >= rank)
-          return func.emitError() << "dimension '" << key << "': input '" << input << "' has " << rank << " dimensions", failure();
-        AffineExpr expr = dims ? dims.getValue().getResult(axis) : getAffineConstantExpr(cast<ShapedType>(argument.getType()).getDimSize(axis), func.getContext());
+          return func.emitError() << "dimension '" << key << "': input '" << input << "' has " << rank << " dimensions",
+                 failure();
+        AffineExpr expr =
+            dims ? dims.getValue().getResult(axis)
+                 : getAffineConstantExpr(cast<ShapedType>(argument.getType()).getDimSize(axis), func.getContext());
         if (auto symbol = dyn_cast<AffineSymbolExpr>(expr))
           return size_t(symbol.getPosition());
         std::string text;
         llvm::raw_string_ostream(text) << expr;
-        return func.emitError() << "dimension '" << key << "': expected one symbol of the model there, found " << text, failure();
+        return func.emitError() << "dimension '" << key << "': expected one symbol of the model there, found " << text,
+               failure();
       }
     InFlightDiagnostic error = func.emitError() << "unknown dimension '" << key << "': ";
     if (symbols.empty())
       return error << "the model has no symbolic dimensions", failure();
     error << "the model has ";
-    llvm::interleave(symbols, [&](const DimSymbol &symbol) { error << symbol.name << " (" << describe(symbol) << ")"; }, [&] { error << ", "; });
+    llvm::interleave(
+        symbols, [&](const DimSymbol &symbol) { error << symbol.name << " (" << describe(symbol) << ")"; },
+        [&] { error << ", "; });
     return failure();
   }
 
   LogicalResult narrow(DimSymbol &symbol, const Binding &binding) {
     if (binding.min < symbol.min || binding.max > symbol.max)
-      return getOperation().emitError() << "dimension '" << symbol.name << "': expected a value within the declared range " << describe(symbol) << ", found "
-                                        << describe({"", binding.min, binding.max, binding.divisor});
+      return getOperation().emitError() << "dimension '" << symbol.name
+                                        << "': expected a value within the declared range " << describe(symbol)
+                                        << ", found " << describe({"", binding.min, binding.max, binding.divisor});
     int64_t divisor = std::lcm(symbol.divisor, binding.divisor);
-    int64_t low = llvm::divideCeilSigned(binding.min, divisor) * divisor, high = llvm::divideFloorSigned(binding.max, divisor) * divisor;
+    int64_t low = llvm::divideCeilSigned(binding.min, divisor) * divisor,
+            high = llvm::divideFloorSigned(binding.max, divisor) * divisor;
     if (low > high)
-      return getOperation().emitError() << "dimension '" << symbol.name << "': expected a multiple of " << divisor << ", found "
-                                        << describe({"", binding.min, binding.max, 1});
+      return getOperation().emitError() << "dimension '" << symbol.name << "': expected a multiple of " << divisor
+                                        << ", found " << describe({"", binding.min, binding.max, 1});
     symbol.min = low;
     symbol.max = high;
     symbol.divisor = low == high ? 1 : divisor;
@@ -101,7 +109,9 @@ struct BindDimensions : bitwright::impl::BindDimensionsBase<BindDimensions> {
       auto [key, value] = StringRef(text).split('=');
       Binding binding;
       if (key.empty() || !parseValue(value, binding)) {
-        func.emitError() << "expected NAME=VALUE, NAME=LOW..HIGH or NAME=LOW..HIGH/DIVISOR with 1 <= LOW <= HIGH, found '" << text << "'";
+        func.emitError()
+            << "expected NAME=VALUE, NAME=LOW..HIGH or NAME=LOW..HIGH/DIVISOR with 1 <= LOW <= HIGH, found '" << text
+            << "'";
         return signalPassFailure();
       }
       auto index = find(key, symbols);

@@ -36,26 +36,35 @@ struct ExpandSqueezeExcite : bitwright::impl::ExpandSqueezeExciteBase<ExpandSque
     Location loc = op.getLoc();
     std::string name = bitwright::getName(op).str();
     auto type = cast<RankedTensorType>(op.getType());
-    auto matrix = [&](int64_t columns) { return RankedTensorType::get({type.getDimSize(0), columns}, type.getElementType()); };
+    auto matrix = [&](int64_t columns) {
+      return RankedTensorType::get({type.getDimSize(0), columns}, type.getElementType());
+    };
     auto named = [&](auto created, StringRef suffix) -> Value {
       setName(created, names.derive(name + "/" + suffix));
       return created.getResult();
     };
-    int64_t channels = type.getDimSize(1), reduced = cast<RankedTensorType>(op.getReduceWeight().getType()).getDimSize(0);
+    int64_t channels = type.getDimSize(1),
+            reduced = cast<RankedTensorType>(op.getReduceWeight().getType()).getDimSize(0);
     auto space = llvm::to_vector(llvm::seq<int64_t>(2, type.getRank()));
     Value value = named(qnn::ReduceMeanOp::create(builder, loc, matrix(channels), op.getInput(), space, false), "mean");
-    value = named(qnn::LinearOp::create(builder, loc, matrix(reduced), value, op.getReduceWeight(), op.getReduceBias()), "reduce");
+    value = named(qnn::LinearOp::create(builder, loc, matrix(reduced), value, op.getReduceWeight(), op.getReduceBias()),
+                  "reduce");
     value = named(qnn::ReluOp::create(builder, loc, value.getType(), value), "relu");
-    value = named(qnn::LinearOp::create(builder, loc, matrix(channels), value, op.getExpandWeight(), op.getExpandBias()), "expand");
+    value =
+        named(qnn::LinearOp::create(builder, loc, matrix(channels), value, op.getExpandWeight(), op.getExpandBias()),
+              "expand");
     if (op.getGate() == "sigmoid")
       value = named(qnn::SigmoidOp::create(builder, loc, value.getType(), value), "gate");
     else
-      value = named(qnn::HardSigmoidOp::create(builder, loc, value.getType(), value, op.getAlpha(), op.getBeta()), "gate");
+      value =
+          named(qnn::HardSigmoidOp::create(builder, loc, value.getType(), value, op.getAlpha(), op.getBeta()), "gate");
     SymbolicShape gate(shape.size(), builder.getAffineConstantExpr(1));
     gate[0] = shape[0];
     gate[1] = shape[1];
     auto gateType = bitwright::typeOf(gate, type.getElementType());
-    value = named(qnn::ReshapeOp::create(builder, loc, gateType, value, shapeAttr(gate, numSymbols, op.getContext()).getValue()), "gate_reshape");
+    value = named(
+        qnn::ReshapeOp::create(builder, loc, gateType, value, shapeAttr(gate, numSymbols, op.getContext()).getValue()),
+        "gate_reshape");
     auto product = qnn::MulOp::create(builder, loc, type, op.getInput(), value);
     setName(product, name);
     op.replaceAllUsesWith(product.getResult());

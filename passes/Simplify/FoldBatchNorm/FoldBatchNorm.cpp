@@ -19,7 +19,8 @@ using namespace bitwright::simplify;
 
 /// batch_norm as x * scale[c] + shift[c].
 static bool getAffine(qnn::BatchNormOp op, std::vector<double> &scale, std::vector<double> &shift) {
-  auto gamma = getDoubles(op.getScale()), beta = getDoubles(op.getBias()), mean = getDoubles(op.getMean()), variance = getDoubles(op.getVariance());
+  auto gamma = getDoubles(op.getScale()), beta = getDoubles(op.getBias()), mean = getDoubles(op.getMean()),
+       variance = getDoubles(op.getVariance());
   if (!gamma || !beta || !mean || !variance)
     return false;
   double epsilon = op.getEpsilon().convertToFloat();
@@ -50,7 +51,8 @@ struct FoldBatchNorm : bitwright::impl::FoldBatchNormBase<FoldBatchNorm> {
       return;
     SmallVector<Value> parameters = {op.getScale(), op.getBias(), op.getMean(), op.getVariance()};
     auto product = ChannelProduct::match(op.getInput());
-    if (product && product->getAxis() == 1 && product->getChannels() == int64_t(scale.size()) && op.getInput().getType() == type) {
+    if (product && product->getAxis() == 1 && product->getChannels() == int64_t(scale.size()) &&
+        op.getInput().getType() == type) {
       product->apply(scale, shift);
       op.replaceAllUsesWith(op.getInput());
     } else {

@@ -23,7 +23,8 @@ static bool fold(Operation *op, Value x, Value c) {
   auto product = ChannelProduct::match(x);
   if (!product || !isa_and_nonnull<qnn::ConstantOp, qnn::WeightOp>(c.getDefiningOp()))
     return false;
-  auto values = getChannelValues(c, cast<RankedTensorType>(x.getType()).getRank(), product->getAxis(), product->getChannels());
+  auto values =
+      getChannelValues(c, cast<RankedTensorType>(x.getType()).getRank(), product->getAxis(), product->getChannels());
   if (!values)
     return false;
   bool constantMinusX = isa<qnn::SubOp>(op) && c == op->getOperand(0);

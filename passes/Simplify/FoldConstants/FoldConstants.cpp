@@ -5,8 +5,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Simplify/FoldConstants/FoldConstants.h"
-#include "passes/Simplify/Support/Rewriting.h"
 #include "lib/Reference/Interpreter.h"
+#include "passes/Simplify/Support/Rewriting.h"
 
 namespace bitwright {
 #define GEN_PASS_DEF_FOLDCONSTANTS
@@ -24,8 +24,8 @@ static constexpr int64_t kMaxGrowth = 4;
 static bool isConstant(Operation *op) { return isa_and_nonnull<qnn::ConstantOp, qnn::WeightOp>(op); }
 
 static bool isCandidate(Operation &op) {
-  if (!isa<qnn::QnnDialect>(op.getDialect()) || isConstant(&op) || isa<qnn::QuantizeOp, qnn::DequantizeOp>(op) || op.getNumOperands() == 0 ||
-      op.getNumResults() != 1)
+  if (!isa<qnn::QnnDialect>(op.getDialect()) || isConstant(&op) || isa<qnn::QuantizeOp, qnn::DequantizeOp>(op) ||
+      op.getNumOperands() == 0 || op.getNumResults() != 1)
     return false;
   auto type = dyn_cast<RankedTensorType>(op.getResult(0).getType());
   if (!type || !type.hasStaticShape() || type.getElementTypeBitWidth() == 4)
@@ -77,7 +77,8 @@ struct FoldConstants : bitwright::impl::FoldConstantsBase<FoldConstants> {
     if (reference::typeOf(result, op->getContext()) != type)
       return op->emitOpError() << "expected its value to have the type " << type << ", found " << result.describe();
     OpBuilder builder(op);
-    Value constant = createConstant(builder, op->getLoc(), bitwright::getName(op), reference::toWeight(result, op->getContext()));
+    Value constant =
+        createConstant(builder, op->getLoc(), bitwright::getName(op), reference::toWeight(result, op->getContext()));
     op->getResult(0).replaceAllUsesWith(constant);
     eraseIfUnused(op->getResult(0));
     return success();

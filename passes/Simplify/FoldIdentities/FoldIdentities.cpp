@@ -5,9 +5,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Simplify/FoldIdentities/FoldIdentities.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "passes/Simplify/Support/Rewriting.h"
 #include "llvm/ADT/TypeSwitch.h"
-#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 namespace bitwright {
 #define GEN_PASS_DEF_FOLDIDENTITIES
@@ -32,9 +32,12 @@ static Value unchangedOperand(Operation *op) {
   auto splat = [](Value value, float expected) { return getSplat(value) == expected; };
   return llvm::TypeSwitch<Operation *, Value>(op)
       // With the shape unchanged these move no element.
-      .Case<qnn::ReshapeOp, qnn::BroadcastOp, qnn::TileOp, qnn::CastOp, qnn::ResizeOp>([](Operation *op) { return op->getOperand(0); })
+      .Case<qnn::ReshapeOp, qnn::BroadcastOp, qnn::TileOp, qnn::CastOp, qnn::ResizeOp>(
+          [](Operation *op) { return op->getOperand(0); })
       .Case([](qnn::ConcatOp op) { return op.getInputs().size() == 1 ? op.getInputs()[0] : Value(); })
-      .Case([](qnn::TransposeOp op) { return llvm::equal(op.getPerm(), llvm::seq<int64_t>(0, op.getPerm().size())) ? op.getInput() : Value(); })
+      .Case([](qnn::TransposeOp op) {
+        return llvm::equal(op.getPerm(), llvm::seq<int64_t>(0, op.getPerm().size())) ? op.getInput() : Value();
+      })
       .Case([](qnn::SliceOp op) {
         bool whole = llvm::all_of(op.getSteps(), [](int64_t step) { return step == 1; }) &&
                      llvm::all_of(op.getStarts().getResults(), [](AffineExpr start) { return constantOf(start) == 0; });
@@ -44,8 +47,12 @@ static Value unchangedOperand(Operation *op) {
         auto zero = [](int64_t amount) { return amount == 0; };
         return llvm::all_of(op.getLow(), zero) && llvm::all_of(op.getHigh(), zero) ? op.getInput() : Value();
       })
-      .Case([&](qnn::AddOp op) { return splat(op.getRhs(), 0) ? op.getLhs() : splat(op.getLhs(), 0) ? op.getRhs() : Value(); })
-      .Case([&](qnn::MulOp op) { return splat(op.getRhs(), 1) ? op.getLhs() : splat(op.getLhs(), 1) ? op.getRhs() : Value(); })
+      .Case([&](qnn::AddOp op) {
+        return splat(op.getRhs(), 0) ? op.getLhs() : splat(op.getLhs(), 0) ? op.getRhs() : Value();
+      })
+      .Case([&](qnn::MulOp op) {
+        return splat(op.getRhs(), 1) ? op.getLhs() : splat(op.getLhs(), 1) ? op.getRhs() : Value();
+      })
       .Case([&](qnn::SubOp op) { return splat(op.getRhs(), 0) ? op.getLhs() : Value(); })
       .Case([&](qnn::DivOp op) { return splat(op.getRhs(), 1) ? op.getLhs() : Value(); })
       .Default([](Operation *) { return Value(); });
@@ -105,7 +112,9 @@ struct FoldIdentities : bitwright::impl::FoldIdentitiesBase<FoldIdentities> {
         while (skipProducer(&op)) {
         }
         Value operand = unchangedOperand(&op);
-        if (!operand || cast<ShapedType>(operand.getType()).getElementType() != cast<ShapedType>(op.getResult(0).getType()).getElementType() ||
+        if (!operand ||
+            cast<ShapedType>(operand.getType()).getElementType() !=
+                cast<ShapedType>(op.getResult(0).getType()).getElementType() ||
             !provablyEqual(shapes->get(operand), shapes->get(op.getResult(0)), shapes->getNumSymbols()))
           continue;
         op.getResult(0).replaceAllUsesWith(operand);

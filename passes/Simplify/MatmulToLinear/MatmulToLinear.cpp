@@ -18,7 +18,8 @@ using namespace bitwright::simplify;
 
 /// Bytes of a rank-2 constant with rows and columns exchanged.
 static WeightData transposed(const WeightData &data) {
-  int64_t rows = data.type.getDimSize(0), columns = data.type.getDimSize(1), size = data.type.getElementTypeBitWidth() / 8;
+  int64_t rows = data.type.getDimSize(0), columns = data.type.getDimSize(1),
+          size = data.type.getElementTypeBitWidth() / 8;
   auto buffer = std::make_shared<std::vector<uint8_t>>(data.bytes.size());
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t c = 0; c < columns; ++c)
@@ -35,7 +36,8 @@ struct MatmulToLinear : bitwright::impl::MatmulToLinearBase<MatmulToLinear> {
     for (qnn::MatmulOp op : worklist) {
       Value weight = op.getRhs();
       auto type = cast<RankedTensorType>(weight.getType());
-      if (type.getRank() != 2 || !isa<FloatType>(type.getElementType()) || !isa_and_nonnull<qnn::ConstantOp, qnn::WeightOp>(weight.getDefiningOp()))
+      if (type.getRank() != 2 || !isa<FloatType>(type.getElementType()) ||
+          !isa_and_nonnull<qnn::ConstantOp, qnn::WeightOp>(weight.getDefiningOp()))
         continue;
       Value &turned = done[weight];
       if (!turned) {

@@ -76,7 +76,8 @@ struct Evaluator {
       return splat ? std::optional(Polynomial::term(*splat, 0, 0)) : std::nullopt;
     }
     // No broadcast of x.
-    if (value.getType() != x.getType() || !isa<qnn::AddOp, qnn::SubOp, qnn::MulOp, qnn::DivOp, qnn::PowOp, qnn::NegOp>(op))
+    if (value.getType() != x.getType() ||
+        !isa<qnn::AddOp, qnn::SubOp, qnn::MulOp, qnn::DivOp, qnn::PowOp, qnn::NegOp>(op))
       return std::nullopt;
     inside->insert(op);
     auto a = (*this)(op->getOperand(0), depth + 1);
@@ -129,13 +130,15 @@ static Operation *build(OpBuilder &builder, Operation *op, Value x, const Form &
   if (isa<qnn::ErfOp>(op) && form.matches(P::term(M_SQRT1_2, 1, 0), half))
     return qnn::GeluOp::create(builder, loc, type, x, false);
   // sqrt(2 / pi) (x + 0.044715 x^3)
-  if (double k = M_2_SQRTPI * M_SQRT1_2; isa<qnn::TanhOp>(op) && form.matches(P::term(k, 1, 0).plus(P::term(k * 0.044715, 3, 0), 1), half))
+  if (double k = M_2_SQRTPI * M_SQRT1_2;
+      isa<qnn::TanhOp>(op) && form.matches(P::term(k, 1, 0).plus(P::term(k * 0.044715, 3, 0), 1), half))
     return qnn::GeluOp::create(builder, loc, type, x, true);
   if (isa<qnn::SigmoidOp>(op) && form.matches(identity, product))
     return qnn::SiluOp::create(builder, loc, type, x);
   if (auto gate = dyn_cast<qnn::HardSigmoidOp>(op)) {
     P inner = P::term(gate.getBeta().convertToFloat(), 0, 0).plus(*form.argument, gate.getAlpha().convertToFloat());
-    if (inner.near(P::term(0.5, 0, 0).plus(P::term(1.0 / 6, 1, 0), 1), form.tolerance) && form.root->near(product, form.tolerance))
+    if (inner.near(P::term(0.5, 0, 0).plus(P::term(1.0 / 6, 1, 0), 1), form.tolerance) &&
+        form.root->near(product, form.tolerance))
       return qnn::HardSwishOp::create(builder, loc, type, x);
   }
   if (auto clip = dyn_cast<qnn::ClipOp>(op)) {
@@ -143,12 +146,15 @@ static Operation *build(OpBuilder &builder, Operation *op, Value x, const Form &
     if (!clip.getMin().isZero() || !(high > 0) || !std::isfinite(high))
       return nullptr;
     P inner = P().plus(*form.argument, 1 / high);
-    if (inner.near(P::term(0.5, 0, 0).plus(P::term(1.0 / 6, 1, 0), 1), form.tolerance) && form.root->near(P::term(1 / high, 1, 1), form.tolerance))
+    if (inner.near(P::term(0.5, 0, 0).plus(P::term(1.0 / 6, 1, 0), 1), form.tolerance) &&
+        form.root->near(P::term(1 / high, 1, 1), form.tolerance))
       return qnn::HardSwishOp::create(builder, loc, type, x);
     // clip(x, 0, c) alone stays what it is: a bounded relu.
-    bool shifted = inner.c[0][0] != 0 && inner.c[1][0] != 0 && inner.near(P::term(inner.c[0][0], 0, 0).plus(P::term(inner.c[1][0], 1, 0), 1), 0);
+    bool shifted = inner.c[0][0] != 0 && inner.c[1][0] != 0 &&
+                   inner.near(P::term(inner.c[0][0], 0, 0).plus(P::term(inner.c[1][0], 1, 0), 1), 0);
     if (shifted && form.root->near(P::term(1 / high, 0, 1), form.tolerance))
-      return qnn::HardSigmoidOp::create(builder, loc, type, x, APFloat(float(inner.c[1][0])), APFloat(float(inner.c[0][0])));
+      return qnn::HardSigmoidOp::create(builder, loc, type, x, APFloat(float(inner.c[1][0])),
+                                        APFloat(float(inner.c[0][0])));
   }
   return nullptr;
 }
@@ -168,9 +174,11 @@ bool simplify::recogniseActivation(Operation *op) {
   Value t = op->getResult(0);
   SmallVector<Value> candidates;
   collectCandidates(op->getOperand(0), 0, candidates);
-  // The root lies up the chain of single uses; the longest match wins (x * (clip(x + 3, 0, 6) / 6) holds a hard_sigmoid).
+  // The root lies up the chain of single uses; the longest match wins (x * (clip(x + 3, 0, 6) / 6) holds a
+  // hard_sigmoid).
   SmallVector<Operation *> roots = {op};
-  while (roots.size() < 6 && roots.back()->hasOneUse() && isa<qnn::AddOp, qnn::SubOp, qnn::MulOp, qnn::DivOp>(*roots.back()->user_begin()))
+  while (roots.size() < 6 && roots.back()->hasOneUse() &&
+         isa<qnn::AddOp, qnn::SubOp, qnn::MulOp, qnn::DivOp>(*roots.back()->user_begin()))
     roots.push_back(*roots.back()->user_begin());
   for (Operation *root : llvm::reverse(roots))
     // Deepest first: clip(a x + b) is a function of x, not of a x.

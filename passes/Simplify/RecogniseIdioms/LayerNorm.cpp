@@ -75,7 +75,8 @@ static std::optional<Normalised> matchNormalised(Operation *op, IdiomOps &inside
 static bool matchDifference(Value value, Value &x, ArrayRef<int64_t> &axes, IdiomOps &inside) {
   auto sub = value.getDefiningOp<qnn::SubOp>();
   auto mean = sub ? sub.getRhs().getDefiningOp<qnn::ReduceMeanOp>() : qnn::ReduceMeanOp();
-  if (!mean || !mean.getKeepdims() || mean.getInput() != sub.getLhs() || (x && (x != sub.getLhs() || axes != mean.getAxes())))
+  if (!mean || !mean.getKeepdims() || mean.getInput() != sub.getLhs() ||
+      (x && (x != sub.getLhs() || axes != mean.getAxes())))
     return false;
   x = sub.getLhs();
   axes = mean.getAxes();
@@ -84,11 +85,12 @@ static bool matchDifference(Value value, Value &x, ArrayRef<int64_t> &axes, Idio
   return true;
 }
 
-/// The constant operand of `user` beside `value` as a tensor of the normalised dimensions: itself, without leading ones, or a
-/// scalar repeated. None if it is something else.
+/// The constant operand of `user` beside `value` as a tensor of the normalised dimensions: itself, without leading
+/// ones, or a scalar repeated. None if it is something else.
 static std::optional<WeightData> matchParameter(Operation *user, Value value, ArrayRef<int64_t> dims, Value &constant) {
   constant = user->getOperand(0) == value ? user->getOperand(1) : user->getOperand(0);
-  if (constant == value || user->getResult(0).getType() != value.getType() || !isa_and_nonnull<qnn::ConstantOp, qnn::WeightOp>(constant.getDefiningOp()))
+  if (constant == value || user->getResult(0).getType() != value.getType() ||
+      !isa_and_nonnull<qnn::ConstantOp, qnn::WeightOp>(constant.getDefiningOp()))
     return std::nullopt;
   auto data = getConstant(constant);
   if (!data)
@@ -100,7 +102,8 @@ static std::optional<WeightData> matchParameter(Operation *user, Value value, Ar
     return std::nullopt;
   ArrayRef<int64_t> shape = data->type.getShape();
   size_t leading = shape.size() - dims.size();
-  if (shape.drop_front(leading) != dims || llvm::any_of(shape.take_front(leading), [](int64_t size) { return size != 1; }))
+  if (shape.drop_front(leading) != dims ||
+      llvm::any_of(shape.take_front(leading), [](int64_t size) { return size != 1; }))
     return std::nullopt;
   return WeightData{type, data->bytes, data->owner};
 }
@@ -113,12 +116,14 @@ bool simplify::recogniseLayerNorm(Operation *op) {
   Value x;
   ArrayRef<int64_t> axes;
   auto variance = normalised->variance.getDefiningOp<qnn::ReduceMeanOp>();
-  if (!variance || !variance.getKeepdims() || !matchDifference(normalised->difference, x, axes, inside) || variance.getAxes() != axes)
+  if (!variance || !variance.getKeepdims() || !matchDifference(normalised->difference, x, axes, inside) ||
+      variance.getAxes() != axes)
     return false;
   inside.insert(variance);
   Operation *square = variance.getInput().getDefiningOp();
   auto power = dyn_cast_or_null<qnn::PowOp>(square);
-  bool squared = (power && isSplat(power.getRhs(), 2)) || (isa_and_nonnull<qnn::MulOp>(square) && square->getOperand(0) == square->getOperand(1));
+  bool squared = (power && isSplat(power.getRhs(), 2)) ||
+                 (isa_and_nonnull<qnn::MulOp>(square) && square->getOperand(0) == square->getOperand(1));
   // Some exporters compute the difference twice.
   if (!squared || !matchDifference(square->getOperand(0), x, axes, inside))
     return false;
@@ -126,7 +131,8 @@ bool simplify::recogniseLayerNorm(Operation *op) {
   auto type = cast<RankedTensorType>(x.getType());
   int64_t axis = type.getRank() - axes.size();
   ArrayRef<int64_t> dims = type.getShape().drop_front(axis);
-  if (axes.empty() || axes.front() != axis || llvm::is_contained(dims, ShapedType::kDynamic) || op->getResult(0).getType() != type)
+  if (axes.empty() || axes.front() != axis || llvm::is_contained(dims, ShapedType::kDynamic) ||
+      op->getResult(0).getType() != type)
     return false;
 
   Operation *root = op;
@@ -149,6 +155,7 @@ bool simplify::recogniseLayerNorm(Operation *op) {
   };
   Value scaleValue = scale ? parameter(scale, scaleConstant, "/scale") : Value();
   Value biasValue = bias ? parameter(bias, biasConstant, "/bias") : Value();
-  replaceIdiom(root, qnn::LayerNormOp::create(builder, root->getLoc(), type, x, scaleValue, biasValue, axis, normalised->epsilon));
+  replaceIdiom(root, qnn::LayerNormOp::create(builder, root->getLoc(), type, x, scaleValue, biasValue, axis,
+                                              normalised->epsilon));
   return true;
 }

@@ -34,8 +34,8 @@ bool bitwright::simplify::isClosed(const IdiomOps &inside, Operation *root) {
 
 namespace {
 struct RecogniseIdioms : bitwright::impl::RecogniseIdiomsBase<RecogniseIdioms> {
-  /// Tries `recognise` on each operation of kinds `Ops`. A success erases operations before the root and the root itself,
-  /// so the list of candidates is renewed after it.
+  /// Tries `recognise` on each operation of kinds `Ops`. A success erases operations before the root and the root
+  /// itself, so the list of candidates is renewed after it.
   template <typename... Ops> void sweep(bool (*recognise)(Operation *)) {
     for (Block &block : getOperation().getBody()) {
       bool changed = true;

@@ -15,10 +15,11 @@ static Value skipUnitReshape(Value value, IdiomOps &inside) {
   auto reshape = value.getDefiningOp<qnn::ReshapeOp>();
   if (!reshape)
     return value;
-  ArrayRef<int64_t> from = cast<RankedTensorType>(reshape.getInput().getType()).getShape(), to = reshape.getType().getShape();
+  ArrayRef<int64_t> from = cast<RankedTensorType>(reshape.getInput().getType()).getShape(),
+                    to = reshape.getType().getShape();
   auto isOne = [](int64_t size) { return size == 1; };
-  if (from.size() < 2 || to.size() < 2 || from.take_front(2) != to.take_front(2) || !llvm::all_of(from.drop_front(2), isOne) ||
-      !llvm::all_of(to.drop_front(2), isOne))
+  if (from.size() < 2 || to.size() < 2 || from.take_front(2) != to.take_front(2) ||
+      !llvm::all_of(from.drop_front(2), isOne) || !llvm::all_of(to.drop_front(2), isOne))
     return value;
   inside.insert(reshape);
   return reshape.getInput();
@@ -34,7 +35,8 @@ static Operation *matchPointwise(Value value, IdiomOps &inside) {
       return nullptr;
   if (auto conv = dyn_cast<qnn::ConvOp>(op)) {
     auto isOne = [](int64_t size) { return size == 1; };
-    if (conv.getGroups() != 1 || !llvm::all_of(cast<RankedTensorType>(conv.getWeight().getType()).getShape().drop_front(2), isOne) ||
+    if (conv.getGroups() != 1 ||
+        !llvm::all_of(cast<RankedTensorType>(conv.getWeight().getType()).getShape().drop_front(2), isOne) ||
         !llvm::all_of(conv.getStrides(), isOne) || llvm::any_of(conv.getPads(), [](int64_t pad) { return pad != 0; }))
       return nullptr;
   } else if (cast<RankedTensorType>(value.getType()).getRank() != 2) {
@@ -61,13 +63,15 @@ static std::pair<Value, Value> getParameters(OpBuilder &builder, Operation *op, 
   std::string base = name.str();
   if (type.getRank() > 2) {
     auto data = getConstant(weight);
-    WeightData matrix{RankedTensorType::get(type.getShape().take_front(2), type.getElementType()), data->bytes, data->owner};
+    WeightData matrix{RankedTensorType::get(type.getShape().take_front(2), type.getElementType()), data->bytes,
+                      data->owner};
     weight = createConstant(builder, op->getLoc(), getConstantName(weight, base + "/weight") + "/matrix", matrix);
   }
   if (op->getNumOperands() > 2)
     return {weight, op->getOperand(2)};
   auto biasType = RankedTensorType::get({type.getDimSize(0)}, type.getElementType());
-  return {weight, createConstant(builder, op->getLoc(), base + "/bias", roundTo(biasType, std::vector<double>(type.getDimSize(0), 0.0)))};
+  return {weight, createConstant(builder, op->getLoc(), base + "/bias",
+                                 roundTo(biasType, std::vector<double>(type.getDimSize(0), 0.0)))};
 }
 
 static bool match(Operation *root, Value x, Value gateValue) {
@@ -101,9 +105,11 @@ static bool match(Operation *root, Value x, Value gateValue) {
     alpha = hard.getAlpha();
     beta = hard.getBeta();
   }
-  replaceIdiom(root, qnn::SqueezeExciteOp::create(builder, root->getLoc(), type, x, reduceWeight, reduceBias, expandWeight, expandBias,
-                                                  builder.getStringAttr(isa<qnn::SigmoidOp>(gate) ? "sigmoid" : "hard_sigmoid"),
-                                                  builder.getFloatAttr(builder.getF32Type(), alpha), builder.getFloatAttr(builder.getF32Type(), beta)));
+  replaceIdiom(root, qnn::SqueezeExciteOp::create(
+                         builder, root->getLoc(), type, x, reduceWeight, reduceBias, expandWeight, expandBias,
+                         builder.getStringAttr(isa<qnn::SigmoidOp>(gate) ? "sigmoid" : "hard_sigmoid"),
+                         builder.getFloatAttr(builder.getF32Type(), alpha),
+                         builder.getFloatAttr(builder.getF32Type(), beta)));
   return true;
 }
 

@@ -20,7 +20,8 @@ static DenseElementsAttr toLiteral(const WeightData &data) {
       values.push_back(byte != 0);
     return DenseElementsAttr::get(data.type, values);
   }
-  return DenseElementsAttr::getFromRawBuffer(data.type, {reinterpret_cast<const char *>(data.bytes.data()), data.bytes.size()});
+  return DenseElementsAttr::getFromRawBuffer(data.type,
+                                             {reinterpret_cast<const char *>(data.bytes.data()), data.bytes.size()});
 }
 
 Value simplify::createConstant(OpBuilder &builder, Location loc, StringRef name, const WeightData &data) {
@@ -123,7 +124,8 @@ std::string Names::derive(const Twine &name) {
 
 static bool isFloatConstant(Value value) {
   auto type = cast<RankedTensorType>(value.getType());
-  return isa<FloatType>(type.getElementType()) && type.hasStaticShape() && isa_and_nonnull<qnn::ConstantOp, qnn::WeightOp>(value.getDefiningOp());
+  return isa<FloatType>(type.getElementType()) && type.hasStaticShape() &&
+         isa_and_nonnull<qnn::ConstantOp, qnn::WeightOp>(value.getDefiningOp());
 }
 
 std::optional<ChannelProduct> ChannelProduct::match(Value value) {
@@ -151,14 +153,16 @@ void ChannelProduct::apply(ArrayRef<double> scale, ArrayRef<double> shift) {
     int64_t inner = values.size() / type.getDimSize(0);
     if (auto transposed = dyn_cast<qnn::ConvTransposeOp>(op)) {
       // Weights are C x O/groups x kernel: channel = group of the row, then the column.
-      int64_t columns = type.getDimSize(1), kernel = inner / columns, rows = type.getDimSize(0) / int64_t(transposed.getGroups());
+      int64_t columns = type.getDimSize(1), kernel = inner / columns,
+              rows = type.getDimSize(0) / int64_t(transposed.getGroups());
       for (size_t i = 0; i < values.size(); ++i)
         values[i] *= scale[int64_t(i) / inner / rows * columns + int64_t(i) / kernel % columns];
     } else {
       for (size_t i = 0; i < values.size(); ++i)
         values[i] *= scale[int64_t(i) / inner];
     }
-    op->setOperand(1, createConstant(builder, op->getLoc(), getConstantName(old, name + "/weight"), roundTo(type, values)));
+    op->setOperand(
+        1, createConstant(builder, op->getLoc(), getConstantName(old, name + "/weight"), roundTo(type, values)));
     eraseIfUnused(old);
   }
   bool hasBias = op->getNumOperands() > 2;
@@ -173,7 +177,8 @@ void ChannelProduct::apply(ArrayRef<double> scale, ArrayRef<double> shift) {
   }
   for (int64_t c = 0; c < channels; ++c)
     bias[c] = bias[c] * (scale.empty() ? 1.0 : scale[c]) + (shift.empty() ? 0.0 : shift[c]);
-  Value created = createConstant(builder, op->getLoc(), biasName, roundTo(RankedTensorType::get({channels}, element), bias));
+  Value created =
+      createConstant(builder, op->getLoc(), biasName, roundTo(RankedTensorType::get({channels}, element), bias));
   if (hasBias) {
     Value old = op->getOperand(2);
     op->setOperand(2, created);

@@ -47,8 +47,11 @@ struct VerifySimplified : bitwright::impl::VerifySimplifiedBase<VerifySimplified
       if (!isa<RankedTensorType>(type))
         return op->emitOpError() << "expected ranked tensors as results, found " << type;
     if (auto norm = dyn_cast<qnn::BatchNormOp>(op))
-      if (llvm::all_of(norm->getOperands().drop_front(), [](Value value) { return isa_and_nonnull<qnn::ConstantOp, qnn::WeightOp>(value.getDefiningOp()); }))
-        return op->emitOpError() << "has constant parameters: expected fold-batch-norm to have folded it (variance + epsilon must be positive)";
+      if (llvm::all_of(norm->getOperands().drop_front(), [](Value value) {
+            return isa_and_nonnull<qnn::ConstantOp, qnn::WeightOp>(value.getDefiningOp());
+          }))
+        return op->emitOpError() << "has constant parameters: expected fold-batch-norm to have folded it (variance + "
+                                    "epsilon must be positive)";
     if (auto weight = dyn_cast<qnn::WeightOp>(op))
       return success(getConstant(weight).has_value());
     if (isa<qnn::ConstantOp>(op))

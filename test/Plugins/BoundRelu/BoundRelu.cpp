@@ -4,8 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// relu has no upper bound, so that one large value of the calibration data stretches the scale of a whole tensor. This pass
-// gives it one: relu(x) -> clip(x, 0, max). It changes what the network computes; whether that helps is for data to say.
+// relu has no upper bound, so that one large value of the calibration data stretches the scale of a whole tensor. This
+// pass gives it one: relu(x) -> clip(x, 0, max). It changes what the network computes; whether that helps is for data
+// to say.
 //
 //===----------------------------------------------------------------------===//
 
@@ -38,7 +39,8 @@ struct BoundRelu : PassWrapper<BoundRelu, OperationPass<func::FuncOp>> {
       if (!isa<FloatType>(op.getType().getElementType()))
         continue;
       OpBuilder builder(op);
-      auto clip = qnn::ClipOp::create(builder, op.getLoc(), op.getType(), op.getInput(), llvm::APFloat(0.0f), llvm::APFloat(float(max)));
+      auto clip = qnn::ClipOp::create(builder, op.getLoc(), op.getType(), op.getInput(), llvm::APFloat(0.0f),
+                                      llvm::APFloat(float(max)));
       // The name is the key of statistics and overrides: the new operation takes it over.
       setName(clip, bitwright::getName(op));
       op.replaceAllUsesWith(clip.getResult());
