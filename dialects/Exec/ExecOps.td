@@ -71,7 +71,7 @@ def Exec_InterfaceOp : Op<Exec_Dialect, "interface", [HasParent<"ProgramOp">]> {
   let arguments = (ins StrArrayAttr:$inputs, StrArrayAttr:$outputs);
   let assemblyFormat = "$inputs `->` $outputs attr-dict";
 }
-def Exec_LaunchOp : Op<Exec_Dialect, "launch", [HasParent<"ProgramOp">, IsolatedFromAbove, NoTerminator]> {
+def Exec_LaunchOp : Op<Exec_Dialect, "launch", [HasParent<"ProgramOp">, IsolatedFromAbove]> {
   let summary = "one call of a kernel over all its tiles";
   let description = [{
     `stores`: numbers of the buffers that the kernel writes. The optional body is the region that the kernel was made from: its arguments are the tensors of the

@@ -62,8 +62,8 @@ def Kernel_FusedOp : Op<Kernel_Dialect, "fused", [IsolatedFromAbove, SingleBlock
   }];
 }
 
-def Kernel_YieldOp : Op<Kernel_Dialect, "yield", [Pure, Terminator, HasParent<"FusedOp">]> {
-  let summary = "the results of a fused region";
+def Kernel_YieldOp : Op<Kernel_Dialect, "yield", [Pure, Terminator]> {
+  let summary = "the results of a fused region (or of the body that an exec.launch keeps)";
   let arguments = (ins Variadic<AnyRankedTensor>:$values);
   let assemblyFormat = "$values attr-dict `:` type($values)";
 }

@@ -57,7 +57,8 @@ int main(int argc, char **argv) {
     llvm::errs() << errors;
     return 2;
   }
-  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  // Segments lie at multiples of 64 in memory as in the file; a code segment's page alignment is not needed to look at it.
+  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false, /*IsVolatile=*/false, llvm::Align(64));
   if (!buffer) {
     llvm::errs() << "quant-dump: error: cannot read '" << path << "': " << buffer.getError().message() << "\n";
     return 1;

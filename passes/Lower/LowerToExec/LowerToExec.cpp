@@ -282,8 +282,7 @@ private:
     SmallVector<Value> results;
     for (Value value : launch.op.getYield().getValues())
       results.push_back(mapping.lookup(value));
-    // The yield's parent is the launch here, so its values are named by a return.
-    func::ReturnOp::create(builder, launch.op.getLoc(), results);
+    kernel::YieldOp::create(builder, launch.op.getLoc(), results);
   }
 
   func::FuncOp func;
