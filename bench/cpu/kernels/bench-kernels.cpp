@@ -98,9 +98,11 @@ std::vector<Shape> shapes() {
       {"se 384-96", with(conv({1, 1, 1}, 384, 96, {1, 1}), r), 6},
       {"linear 120-360", with(linear({40}, 120, 360), r), 4},
       {"linear 240-120", with(linear({40}, 240, 120), r), 2},
-      {"head 120-18710", with(linear({40}, 120, 18710), Epilogue::None), 1},
+      {"head 120-18710", with(linear({40}, 120, 18710), Epilogue::Dequantize), 1},
       {"dw5 96", with(conv({1, 12, 80}, 96, 96, {5, 5}, 1, 2, 96), r), 0},
       {"3x3 64-64", with(conv({1, 56, 56}, 64, 64, {3, 3}, 1, 1), r), 0},
+      {"linear 96x4096-4096", with(linear({96}, 4096, 4096), r), 0},
+      {"linear 1x1024-1024", with(linear({1}, 1024, 1024), r), 0},
       {"1x1 256-256 none", with(conv({1, 28, 28}, 256, 256, {1, 1}), Epilogue::None), 0},
   };
 }

@@ -59,6 +59,7 @@ public:
   const KernelInfo &getInfo() const { return info; }
   const std::string &getText() const { return text; }
   size_t getCodeBytes() const { return codeBytes; }
+  const void *getCode() const { return code; }
 
 private:
   using Entry = void (*)(void **, const int64_t *, int64_t, int64_t, void *);

@@ -185,7 +185,13 @@ BuiltCase Writer::build() {
     value = name;
   };
   int64_t channelAxis = c.isLinear ? int64_t(outShape.size()) - 1 : 1;
-  if (!c.isFloat && c.epilogue != Epilogue::None) {
+  bool hasScale = !c.isFloat && c.epilogue == Epilogue::Dequantize;
+  if (hasScale) {
+    constants += "  %t = " + weight<float>("t", {c.outputs}, "f32", [&] { return std::ldexp(1.0f + std::fabs(normal()), -12); }) + "\n";
+    outType = type(outShape, "f32");
+    append("%q", "qnn.dequantize %p, %t {scheme = #qnn.scheme<s32, axis " + std::to_string(channelAxis) + ">} : (" + accType + ", " +
+                     type({c.outputs}, "f32", false) + ") -> " + outType);
+  } else if (!c.isFloat && c.epilogue != Epilogue::None) {
     SmallVector<int64_t> multipliers, shifts;
     for (int64_t o = 0; o < c.outputs; ++o) {
       multipliers.push_back(uniform(int64_t(1) << 30, (int64_t(1) << 31) - 1));
@@ -251,6 +257,11 @@ BuiltCase Writer::build() {
     operandNames += ", %b = %b0";
     layouts += ", " + identity(1);
   }
+  if (hasScale) {
+    operandTypes += ", " + type({c.outputs}, "f32", false);
+    operandNames += ", %t = %t0";
+    layouts += ", " + identity(1);
+  }
   if (!secondType.empty()) {
     // The residual has the output's last place as an expression of s1.
     std::string expression = "s1";
@@ -281,6 +292,8 @@ BuiltCase Writer::build() {
     outer.replace(at, 4, "%w0 =");
   for (size_t at; (at = outer.find("%b =")) != std::string::npos;)
     outer.replace(at, 4, "%b0 =");
+  for (size_t at; (at = outer.find("%t =")) != std::string::npos;)
+    outer.replace(at, 4, "%t0 =");
   text += " {\n" + outer + "  %y = kernel.fused (" + operandNames + ") {kind = #kernel.template<gemm>, operand_layouts = [" + layouts + "], result_layouts = [" +
           layoutOf(outShape.size()) + "]} : (" + operandTypes + ") -> " + outType + " {\n" + body + "    kernel.yield " + value + " : " + outType +
           "\n  }\n  return %y : " + outType + "\n}\n";
@@ -299,6 +312,8 @@ BuiltCase Writer::build() {
   built.operands = {input, Tensor()};
   built.arguments = {input};
   if (c.bias)
+    built.operands.push_back(Tensor());
+  if (hasScale)
     built.operands.push_back(Tensor());
   if (!secondType.empty()) {
     Tensor other = randomTensor(secondShape, c.isFloat ? Element::F32 : Element::S8);

@@ -23,6 +23,7 @@ enum class Epilogue {
   RescaleResidual, ///< integers: rescale, then add of another tensor; float: add of another tensor, relu
   RescaleLookup,   ///< integers: rescale, then a table;               float: gelu
   Gate,            ///< product times an N x C x 1 x 1 tensor (convolutions only)
+  Dequantize,      ///< integers: to f32 with a scale per channel;      float: none
 };
 
 struct ProductCase {
