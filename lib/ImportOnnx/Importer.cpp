@@ -302,6 +302,18 @@ Value NodeImporter::cast(Value input, Type elementType) {
   return create<qnn::CastOp>(elementType, input);
 }
 
+void NodeImporter::charge(int64_t bytes) {
+  constexpr int64_t free = int64_t(256) << 20;
+  int64_t limit = free + 8 * importer.model.getFileBytes();
+  if (importer.computedBytes > limit) {
+    hasFailed = true; // said once is enough
+    return;
+  }
+  importer.computedBytes += bytes;
+  if (importer.computedBytes > limit)
+    error("expected constants that the nodes compute to take at most 256 MiB and 8 times the model's bytes: fold them before export");
+}
+
 Tensor *NodeImporter::outputTensor(unsigned output) {
   if (hasFailed || !wantsOutput(output))
     return nullptr;
@@ -330,6 +342,7 @@ void NodeImporter::setOutput(unsigned output, Value result) {
 }
 
 void NodeImporter::setOutput(unsigned output, KnownTensor known) {
+  charge(known.elements.size() * sizeof(KnownElement));
   Tensor *tensor = outputTensor(output);
   if (!tensor)
     return;
@@ -350,6 +363,8 @@ void NodeImporter::setOutput(unsigned output, WeightData data) {
 }
 
 void NodeImporter::forward(unsigned output, unsigned input) {
+  if (const KnownTensor *tensor = known(input))
+    charge(tensor->elements.size() * sizeof(KnownElement));
   Tensor *tensor = outputTensor(output);
   if (!tensor)
     return;

@@ -103,6 +103,8 @@ private:
   };
   std::vector<Input> inputs;
   mlir::Value placeholder;
+  /// Bytes of constants and known tensors that nodes computed: a small file must not ask for all memory.
+  int64_t computedBytes = 0;
   unsigned numErrors = 0;
 };
 
@@ -171,6 +173,9 @@ public:
   mlir::Value cast(mlir::Value value, mlir::Type elementType);
   mlir::AffineMap shapeMap(llvm::ArrayRef<mlir::AffineExpr> shape) const;
   mlir::AffineExpr expr(int64_t value) const { return mlir::getAffineConstantExpr(value, importer.context); }
+
+  /// Counts bytes that the node computes at import; an error once the model computes far more than it holds.
+  void charge(int64_t bytes);
 
   // Outputs.
   void setOutput(unsigned output, mlir::Value value);

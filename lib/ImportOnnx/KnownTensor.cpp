@@ -67,7 +67,9 @@ std::optional<SymbolicShape> KnownTensor::expressions() const {
 }
 
 std::optional<KnownTensor> onnximport::knownFrom(const WeightData &data) {
-  if (data.getNumElements() > kMaxKnownElements)
+  // Shapes and indices are 32- or 64-bit integers; of other types only a few numbers take part in shape arithmetic.
+  bool isIndex = data.type.getElementType().isInteger(32) || data.type.getElementType().isInteger(64);
+  if (data.getNumElements() > (isIndex ? kMaxKnownElements : kMaxKnownElements / 16))
     return std::nullopt;
   MLIRContext *context = data.type.getContext();
   KnownTensor result{data.type.getElementType(), SmallVector<int64_t, 2>(data.type.getShape()), {}};

@@ -48,7 +48,7 @@ struct KnownTensor {
 /// Larger tensors are never evaluated at import.
 constexpr int64_t kMaxKnownElements = 1024;
 
-/// The elements of a constant of at most kMaxKnownElements.
+/// The elements of a small constant: at most kMaxKnownElements of i32 or i64, a sixteenth of that of other types.
 std::optional<KnownTensor> knownFrom(const WeightData &data);
 /// The bytes of a known tensor without symbols (floats rounded to the element type); none for f16 and bf16.
 std::optional<WeightData> toWeight(const KnownTensor &tensor);

@@ -25,6 +25,7 @@ OnnxModel::~OnnxModel() = default;
 llvm::Error OnnxModel::parse(ArrayRef<uint8_t> bytes) {
   if (bytes.size() > size_t(INT_MAX))
     return fail("expected a file of at most 2 GiB, found " + Twine(bytes.size()) + " bytes: save the weights as external data");
+  fileBytes = bytes.size();
   proto = std::make_unique<onnx::ModelProto>();
   if (!proto->ParseFromArray(bytes.data(), int(bytes.size())))
     return fail("is not a valid ONNX model: the protobuf message is truncated or corrupt");
@@ -154,6 +155,7 @@ llvm::Expected<WeightData> OnnxModel::readExternal(const onnx::TensorProto &tens
     if (!buffer)
       return fail("external data '" + location + "' cannot be read: " + buffer.getError().message());
     file = std::move(*buffer);
+    fileBytes += file->getBufferSize();
   }
   int64_t expected = getStorageBytes(type), size = file->getBufferSize();
   if (length < 0)

@@ -35,6 +35,8 @@ public:
 
   onnx::ModelProto &getProto() { return *proto; }
   int64_t getOpset() const { return opset; }
+  /// Bytes of the model and of the external files that were mapped so far.
+  int64_t getFileBytes() const { return fileBytes; }
 
   /// Type and bytes of a tensor. Takes the raw bytes out of the message where it can (the message keeps the rest).
   /// Errors say what is wrong with it, without its name. Floats narrower than f64 only: a single f64 becomes f32.
@@ -45,7 +47,7 @@ private:
   llvm::Expected<WeightData> readExternal(const onnx::TensorProto &tensor, mlir::RankedTensorType type);
 
   std::unique_ptr<onnx::ModelProto> proto;
-  int64_t opset = 0;
+  int64_t opset = 0, fileBytes = 0;
   /// Canonical path of the model's folder; empty when the model came from memory.
   std::string folder;
   llvm::StringMap<std::shared_ptr<llvm::MemoryBuffer>> externalFiles;

@@ -276,7 +276,9 @@ static void importGemm(NodeImporter &node) {
   bool hasBias = node.has(2);
   if (node.get(1).constant && node.isFloat(1)) {
     // W of qnn.linear is N x K.
-    Value weight = transB ? node.value(1) : node.constant(transposed(*node.get(1).constant));
+    if (!transB)
+      node.charge(node.get(1).constant->bytes.size());
+    Value weight = transB || node.failed() ? node.value(1) : node.constant(transposed(*node.get(1).constant));
     Value bias;
     if (hasBias && alpha == 1 && beta == 1 && node.rank(2) == 1 && areEqual(node.shape(2)[0], node.shape(1)[transB ? 0 : 1])) {
       requireFinite(node, 2);

@@ -173,6 +173,8 @@ std::optional<KnownElement> Evaluator::apply(StringRef op, Type type, KnownEleme
       return std::nullopt;
     else if (op == "Div")
       result = __int128(*m) / *n;
+    else if (op == "Mod" && node.getInt("fmod", 0))
+      result = __int128(*m) % *n;
     else if (op == "Mod")
       result = __int128(*m) % *n == 0 || (*m < 0) == (*n < 0) ? __int128(*m) % *n : __int128(*m) % *n + *n;
     else
@@ -424,6 +426,7 @@ bool Evaluator::range() {
     floats.push_back(float(*start + double(i) * *delta));
   }
   auto resultType = RankedTensorType::get({int64_t(count)}, type);
+  node.charge(int64_t(count) * 8);
   if (type.isF32())
     node.setOutput(0, WeightData::copyOf<float>(resultType, floats));
   else if (type.isInteger(64))

@@ -230,7 +230,7 @@ ERRORS = [
      [PREFIX + "(Reshape): expected a number of elements that the shape divides: input [2, 3], shape [4, -1]"]),
     (one("Reshape", "x s", ["2 3"], initializers=[ints("s", 4, 2)]), [], [PREFIX + "(Reshape): expected 6 elements, found the shape [4, 2]"]),
     (one("Reshape", "x s", ["2 3"], initializers=[ints("s", -1, -1)]), [], [PREFIX + "(Reshape): expected at most one -1 in the shape, found [-1, -1]"]),
-    (one("Conv", "x w", ["1 3 8"], initializers=[floats("w", 4, 2, 3)]), [], [PREFIX + "(Conv): expected C1: input channels to be 2, found 3"]),
+    (one("Conv", "x w", ["1 3 8"], initializers=[floats("w", 4, 2, 3)]), [], [PREFIX + "(Conv): C1: expected input channels to be 2, found 3"]),
     (one("Conv", "x w", ["1 3 8"], initializers=[floats("w", 4, 3, 3)], strides=[1, 1]), [],
      [PREFIX + "(Conv): expected 1 kernel sizes, strides and dilations and 2 pads, found 1, 2, 1 and 2"]),
     (one("Conv", "x w", ["1 3 8"], initializers=[floats("w", 4, 3, 3)], strides=[0]), [], [PREFIX + "(Conv): expected positive kernel sizes, strides and dilations"]),
@@ -253,6 +253,9 @@ ERRORS = [
     (one("Resize", "x - s", ["1 1 4 4"], initializers=[tensor("s", [1, 1, 2, -1], np.float32)]), [], [PREFIX + "(Resize): expected scales over 0, found -1.000000"]),
     (one("Cast", "x", ["3"], to=TensorProto.DOUBLE), [],
      [PREFIX + "(Cast): expected an element type out of FLOAT, FLOAT16, BFLOAT16, BOOL, INT4, INT8, UINT8, INT16, UINT16, INT32, INT64; found DOUBLE: export the model in float32"]),
+    # 8 MiB each.
+    (graph([node("Range", "a b c", f"r{i}", name=f"n{i}") for i in range(64)], ["x: 3"], "r0", [tensor(n, v) for n, v in zip("abc", (0, 1 << 20, 1))]), [],
+     ["node 'n32' (Range): expected constants that the nodes compute to take at most 256 MiB and 8 times the model's bytes: fold them before export"]),
     (one("GroupNormalization", "x s b", ["1 4 8", "3", "3"], opset=18, num_groups=3), [],
      [PREFIX + "(GroupNormalization): expected num_groups that divides the channels, 4; found 3"]),
     (one("Where", "c x z", ["3", "3", "3"]), [], [PREFIX + "(Where): expected a condition of type BOOL"]),

@@ -149,6 +149,19 @@ def convolutions():
 
 
 @model
+def old_softmax():
+    """Opset 11: the dimensions from axis 1 on are one."""
+    return graph([node("Softmax", "x", "a", axis=1), node("LogSoftmax", "x", "b", axis=2), node("Softmax", "x", "c", axis=-1)], ["x: N 3 2 W"], "a b c", opset=11)
+
+
+@model
+def double_scalar():
+    """A parameter that the exporter left in double precision."""
+    return graph([node("Constant", "", "half", value=helper.make_tensor("v", TensorProto.DOUBLE, [], [0.1])), node("Cast", "half", "half_f", to=TensorProto.FLOAT),
+                  node("Mul", "x half_f", "y")], ["x: N 3"])
+
+
+@model
 def norms():
     return graph([node("BatchNormalization", "x s b m v", "a"), node("InstanceNormalization", "a s b", "c"), node("GroupNormalization", "c gs gb", "d", num_groups=2),
                   node("LayerNormalization", "d ls", "e", axis=-1), node("Gelu", "e", "f", approximate="tanh"), node("ReduceMean", "f axes", "y", keepdims=0)],
