@@ -76,7 +76,8 @@ static float chooseScale(llvm::ArrayRef<float> slice, const WeightScheme &scheme
   return best;
 }
 
-QuantizedWeight quantizeWeight(llvm::ArrayRef<float> values, llvm::ArrayRef<int64_t> shape, int64_t axis, const WeightScheme &scheme) {
+QuantizedWeight quantizeWeight(llvm::ArrayRef<float> values, llvm::ArrayRef<int64_t> shape, int64_t axis,
+                               const WeightScheme &scheme) {
   int32_t limit = (int32_t(1) << (bitsOf(scheme.format) - 1)) - 1;
   QuantizedWeight result;
   result.codes.resize(values.size());

@@ -32,9 +32,10 @@ struct QuantizedWeight {
   std::vector<float> scales;  ///< one a slice along the axis, or one
 };
 
-/// Quantizes a row-major weight of `shape` along `axis` (-1: one scale for all). The clip of `scheme` chooses the range:
-/// absmax; mse: the fraction of absmax in {1, 0.99, ... 0.5} with the least squared error; percentile of |w|.
-QuantizedWeight quantizeWeight(llvm::ArrayRef<float> values, llvm::ArrayRef<int64_t> shape, int64_t axis, const WeightScheme &scheme);
+/// Quantizes a row-major weight of `shape` along `axis` (-1: one scale for all). The clip of `scheme` chooses the
+/// range: absmax; mse: the fraction of absmax in {1, 0.99, ... 0.5} with the least squared error; percentile of |w|.
+QuantizedWeight quantizeWeight(llvm::ArrayRef<float> values, llvm::ArrayRef<int64_t> shape, int64_t axis,
+                               const WeightScheme &scheme);
 
 /// Width of a format name ("s8": 8).
 int bitsOf(llvm::StringRef format);

@@ -65,8 +65,9 @@ Expected<std::unique_ptr<CalibrationData>> CalibrationData::open(StringRef path,
       return Error::success();
     }
     if (data->inputs.size() != 1)
-      return createStringError("calibration '" + file + "': the model has " + Twine(data->inputs.size()) +
-                               " inputs, one .npy file cannot name them: expected an .npz file with one array an input");
+      return createStringError(
+          "calibration '" + file + "': the model has " + Twine(data->inputs.size()) +
+          " inputs, one .npy file cannot name them: expected an .npz file with one array an input");
     data->groups.push_back({"", {file.str()}});
     return Error::success();
   };
@@ -144,7 +145,8 @@ Error CalibrationData::forEach(function_ref<Error(const Sample &)> visit) {
           std::string found;
           for (size_t j = 0; j < file->size(); ++j)
             found += (j ? "', '" : "'") + file->name(j);
-          return createStringError("calibration '" + group.npz + "': expected an array named '" + inputs[i].name + "' for the input of that name, found " +
+          return createStringError("calibration '" + group.npz + "': expected an array named '" + inputs[i].name +
+                                   "' for the input of that name, found " +
                                    (found.empty() ? "no arrays" : found + "'"));
         }
         if (!file->read(index, arrays[i], reason))
@@ -170,7 +172,9 @@ Error CalibrationData::forEach(function_ref<Error(const Sample &)> visit) {
       const NpyArray &array = arrays[i];
       std::string expected;
       for (auto [k, dim] : enumerate(input.dims))
-        expected += (k ? ", " : "") + (dim.first == dim.second ? std::to_string(dim.first) : std::to_string(dim.first) + ".." + std::to_string(dim.second));
+        expected +=
+            (k ? ", " : "") + (dim.first == dim.second ? std::to_string(dim.first)
+                                                       : std::to_string(dim.first) + ".." + std::to_string(dim.second));
       if (array.typeText() != input.dtype)
         return createStringError(labels[i] + ": expected dtype " + input.dtype + ", found " + array.typeText());
       int64_t count, rows = 1;
@@ -182,21 +186,26 @@ Error CalibrationData::forEach(function_ref<Error(const Sample &)> visit) {
       } else if (array.shape.size() == rank && rank) {
         rows = input.dims[0].first <= 1 && input.dims[0].second >= 1 ? 1 : input.dims[0].first;
         if (array.shape[0] % rows)
-          return createStringError(labels[i] + ": expected a multiple of " + Twine(rows) + " rows (the model's batch), found " + Twine(array.shape[0]));
+          return createStringError(labels[i] + ": expected a multiple of " + Twine(rows) +
+                                   " rows (the model's batch), found " + Twine(array.shape[0]));
         count = array.shape[0] / rows;
         shape = array.shape;
         shape[0] = rows;
       } else {
-        return createStringError(labels[i] + ": expected samples of shape [" + expected + "] stacked along the first axis, found " + shapeText(array.shape));
+        return createStringError(labels[i] + ": expected samples of shape [" + expected +
+                                 "] stacked along the first axis, found " + shapeText(array.shape));
       }
       for (size_t k = 0; k < rank; ++k)
         if (shape[k] < input.dims[k].first || shape[k] > input.dims[k].second)
-          return createStringError(labels[i] + ": expected samples of shape [" + expected + "], found " + shapeText(shape));
+          return createStringError(labels[i] + ": expected samples of shape [" + expected + "], found " +
+                                   shapeText(shape));
       if (samples >= 0 && count != samples)
-        return createStringError(labels[i] + ": expected as many samples as '" + inputs[0].name + "' has (" + Twine(samples) + "), found " + Twine(count));
+        return createStringError(labels[i] + ": expected as many samples as '" + inputs[0].name + "' has (" +
+                                 Twine(samples) + "), found " + Twine(count));
       samples = count;
       if (int64_t bad = firstNotFinite(array); bad >= 0)
-        return createStringError(labels[i] + ": expected finite values, found NaN or infinity at element " + Twine(bad));
+        return createStringError(labels[i] + ": expected finite values, found NaN or infinity at element " +
+                                 Twine(bad));
       sampleShapes[i] = std::move(shape);
     }
 
@@ -208,7 +217,8 @@ Error CalibrationData::forEach(function_ref<Error(const Sample &)> visit) {
         part.itemSize = arrays[i].itemSize;
         part.shape = sampleShapes[i];
         size_t bytes = size_t(part.elementCount()) * part.itemSize;
-        part.data.assign(arrays[i].data.begin() + long(bytes * size_t(s)), arrays[i].data.begin() + long(bytes * size_t(s + 1)));
+        part.data.assign(arrays[i].data.begin() + long(bytes * size_t(s)),
+                         arrays[i].data.begin() + long(bytes * size_t(s + 1)));
         hash.update(inputs[i].name);
         hash.update(shapeText(part.shape));
         hash.update(part.data);

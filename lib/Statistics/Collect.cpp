@@ -83,7 +83,8 @@ Expected<Statistics> collectStatistics(mlir::func::FuncOp func, CalibrationData 
   Statistics statistics;
   statistics.graphDigest = digestOf(func);
   StringSet<> wanted = observedValues(func);
-  forEachObserved(func, [&](mlir::Value value) { statistics.values[getValueName(value)].channelAxis = channelAxisOf(value); });
+  forEachObserved(
+      func, [&](mlir::Value value) { statistics.values[getValueName(value)].channelAxis = channelAxisOf(value); });
   std::string bad;
   Error error = data.forEach([&](const Sample &sample) -> Error {
     Error inner = runner.run(sample, wanted, [&](StringRef name, ArrayRef<float> values, ArrayRef<int64_t> shape) {
@@ -98,7 +99,8 @@ Expected<Statistics> collectStatistics(mlir::func::FuncOp func, CalibrationData 
     if (inner)
       return inner;
     if (!bad.empty())
-      return createStringError("calibration sample " + Twine(statistics.samples) + ": the float graph gives NaN or infinity at '" + bad +
+      return createStringError("calibration sample " + Twine(statistics.samples) +
+                               ": the float graph gives NaN or infinity at '" + bad +
                                "': expected finite activations; check the weights and the scaling of the inputs");
     ++statistics.samples;
     if (progress)
@@ -114,8 +116,8 @@ Expected<Statistics> collectStatistics(mlir::func::FuncOp func, CalibrationData 
 Error checkStatistics(const Statistics &statistics, mlir::func::FuncOp func) {
   std::string digest = digestOf(func);
   if (statistics.graphDigest != digest)
-    return createStringError("the statistics belong to another graph: expected graph digest " + digest.substr(0, 16) + "..., found " +
-                             statistics.graphDigest.substr(0, 16) + "...; run the calibration again");
+    return createStringError("the statistics belong to another graph: expected graph digest " + digest.substr(0, 16) +
+                             "..., found " + statistics.graphDigest.substr(0, 16) + "...; run the calibration again");
   std::string missing;
   forEachObserved(func, [&](mlir::Value value) {
     std::string name = getValueName(value);

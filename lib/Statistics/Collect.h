@@ -14,7 +14,8 @@
 namespace bitwright {
 
 /// Name, elements and shape of one float32 tensor.
-using ObserveFn = llvm::function_ref<void(llvm::StringRef name, llvm::ArrayRef<float> values, llvm::ArrayRef<int64_t> shape)>;
+using ObserveFn =
+    llvm::function_ref<void(llvm::StringRef name, llvm::ArrayRef<float> values, llvm::ArrayRef<int64_t> shape)>;
 
 /// Runs the float graph on one sample. The one place that knows how: interpreter or compiled code.
 class Runner {

@@ -139,19 +139,22 @@ Range chooseByKl(const Histogram &histogram, Range extremes, int levels) {
   double bestDivergence = std::numeric_limits<double>::infinity();
   double width = histogram.binWidth();
   constexpr int steps = 100;
+  // A cell must hold many bins, or a narrow range wins for the histogram's own coarseness: 16 at the full range, as in
+  // the publication (2048 bins of |x|, 128 levels).
+  int cellCount = std::min(levels, std::max(8, int((extremes.high - extremes.low) / width / 16)));
   for (int s = 0; s < steps * 7 / 10; ++s) {
     double fraction = double(steps - s) / steps;
     Range range = {extremes.low * fraction, extremes.high * fraction};
     int first = std::max(0, int(std::floor(range.low / width)) + half);
     int last = std::min(Histogram::binCount - 1, int(std::ceil(range.high / width)) - 1 + half);
     int count = last - first + 1;
-    if (count < levels / 2)
+    if (count < 2 * cellCount)
       break;
-    // P: the clipped distribution, outliers at the border bins. Q: P without its outliers, shared out over `levels` cells.
+    // P: the clipped distribution, outliers at the border bins. Q: P without its outliers, shared out over the cells.
     std::vector<double> p(static_cast<size_t>(count)), q(static_cast<size_t>(count));
     for (int i = 0; i < Histogram::binCount; ++i)
       p[size_t(std::min(std::max(i, first), last) - first)] += double(histogram.getBins()[size_t(i)]);
-    int cells = std::min(levels, count);
+    int cells = cellCount;
     for (int cell = 0; cell < cells; ++cell) {
       int begin = int(int64_t(count) * cell / cells), end = int(int64_t(count) * (cell + 1) / cells);
       double sum = 0;

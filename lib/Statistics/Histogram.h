@@ -4,8 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// 2048 bins over [-2^e, 2^e); a larger value doubles the range and merges pairs of bins. Ranges are powers of two, so any two
-// histograms of one tensor merge exactly, in any order: the result depends only on the multiset of values. Memory is fixed.
+// 2048 bins over [-2^e, 2^e); a larger value doubles the range and merges pairs of bins. Ranges are powers of two, so
+// any two histograms of one tensor merge exactly, in any order: the result depends only on the multiset of values.
+// Memory is fixed.
 //
 //===----------------------------------------------------------------------===//
 
@@ -57,8 +58,9 @@ private:
 /// squared error: rounding inside the range as step^2/12, the distance to the border outside.
 Range chooseByMse(const Histogram &histogram, Range extremes, int levels);
 
-/// The range, as a common fraction of `extremes`, whose quantized distribution has the least Kullback-Leibler divergence
-/// from the histogram clipped to it (entropy calibration: Migacz, "8-bit inference with TensorRT", GTC 2017).
+/// The range, as a common fraction of `extremes`, whose quantized distribution has the least Kullback-Leibler
+/// divergence from the histogram clipped to it (entropy calibration: Migacz, "8-bit inference with TensorRT", GTC
+/// 2017).
 Range chooseByKl(const Histogram &histogram, Range extremes, int levels);
 
 } // namespace bitwright

@@ -93,8 +93,9 @@ const ValueStatistics *Statistics::lookup(StringRef name) const {
 
 Error Statistics::merge(const Statistics &other) {
   if (graphDigest != other.graphDigest)
-    return createStringError("statistics of two graphs cannot be merged: expected graph digest " + graphDigest + ", found " +
-                             other.graphDigest + "; calibrate both shards with one model and one compiler version");
+    return createStringError("statistics of two graphs cannot be merged: expected graph digest " + graphDigest +
+                             ", found " + other.graphDigest +
+                             "; calibrate both shards with one model and one compiler version");
   dataDigest += "+" + other.dataDigest;
   samples += other.samples;
   for (const auto &[name, value] : other.values)
@@ -235,7 +236,9 @@ Expected<Statistics> Statistics::load(StringRef path) {
     return createStringError("statistics '" + path + "': " + toString(parsed.takeError()));
   const json::Object *root = parsed->getAsObject();
   if (!root || root->getString("format") != StringRef("bitwright-statistics"))
-    return createStringError("statistics '" + path + "': expected the format \"bitwright-statistics\"; write such a file with --statistics-out");
+    return createStringError(
+        "statistics '" + path +
+        "': expected the format \"bitwright-statistics\"; write such a file with --statistics-out");
   if (root->getInteger("version") != fileVersion)
     return createStringError("statistics '" + path + "': expected version " + Twine(fileVersion) + ", found " +
                              (root->getInteger("version") ? Twine(*root->getInteger("version")).str() : "none"));
@@ -270,7 +273,8 @@ Expected<Statistics> Statistics::load(StringRef path) {
     if (const json::Array *bins = object->getArray("bins")) {
       int64_t first = object->getInteger("first_bin").value_or(-1);
       int64_t exponent = object->getInteger("exponent").value_or(1000);
-      if (first < 0 || first + int64_t(bins->size()) > Histogram::binCount || exponent < Histogram::minExponent || exponent > 128)
+      if (first < 0 || first + int64_t(bins->size()) > Histogram::binCount || exponent < Histogram::minExponent ||
+          exponent > 128)
         return bad("'bins' inside the 2048 bins of an 'exponent' in [-100, 128]");
       std::vector<uint64_t> counts(Histogram::binCount);
       for (auto [i, n] : enumerate(*bins))

@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Statistics are keyed by value name (getValueName), carry the digests of the graph and of the data they came from, and persist
-// as one JSON file. Shards of one graph merge.
+// Statistics are keyed by value name (getValueName), carry the digests of the graph and of the data they came from, and
+// persist as one JSON file. Shards of one graph merge.
 //
 //===----------------------------------------------------------------------===//
 

@@ -70,7 +70,8 @@ public:
         [](const SMDiagnostic &diagnostic, void *context) {
           auto *self = static_cast<Parser *>(context);
           if (self->error.empty())
-            self->error = (self->file + ":" + Twine(diagnostic.getLineNo()) + ": not YAML: " + diagnostic.getMessage()).str();
+            self->error =
+                (self->file + ":" + Twine(diagnostic.getLineNo()) + ": not YAML: " + diagnostic.getMessage()).str();
         },
         this);
   }
@@ -109,11 +110,14 @@ public:
       else if (key == "overrides")
         eachItem(value, key, [&](yaml::Node *item) { parseOverride(item, recipe); });
       else if (key == "budgets")
-        fail(line, "budgets: expected no budgets: this version allocates no bits by budget; remove the key, or choose formats "
-                   "with 'overrides'");
+        fail(
+            line,
+            "budgets: expected no budgets: this version allocates no bits by budget; remove the key, or choose formats "
+            "with 'overrides'");
       else
-        fail(line, Twine(key) + ": unknown key; expected one of name, quantize, weights, activations, float, keep_float, "
-                                "bias_correction, multiplier_bits, overrides, budgets");
+        fail(line, Twine(key) +
+                       ": unknown key; expected one of name, quantize, weights, activations, float, keep_float, "
+                       "bias_correction, multiplier_bits, overrides, budgets");
     });
     if (error.empty() && stream.failed())
       error = file + ": not YAML";
@@ -155,7 +159,8 @@ private:
   std::string oneOf(yaml::Node *node, const Twine &key, ArrayRef<StringRef> values) {
     std::string text = scalar(node, key);
     if (node && error.empty() && !is_contained(values, text))
-      fail(node, key + ": expected " + (values.size() > 1 ? "one of " : "") + join(values, ", ") + ", found '" + text + "'");
+      fail(node,
+           key + ": expected " + (values.size() > 1 ? "one of " : "") + join(values, ", ") + ", found '" + text + "'");
     return text;
   }
   bool boolean(yaml::Node *node, const Twine &key) { return oneOf(node, key, {"true", "false"}) == "true"; }

@@ -60,7 +60,7 @@ struct RecipeOverride {
 
 struct Recipe {
   std::string name;
-  std::string file; ///< empty for a built-in recipe
+  std::string file;     ///< empty for a built-in recipe
   bool quantize = true; ///< false: everything stays float
   WeightScheme weights;
   ActivationScheme activations;
@@ -77,7 +77,8 @@ struct Recipe {
   static llvm::Expected<Recipe> parse(llvm::StringRef text, llvm::StringRef file);
   static llvm::ArrayRef<llvm::StringRef> builtinNames();
 
-  /// The scheme of the operation `name` of kind `mnemonic` ("conv"): defaults, then keep_float, then overrides in order.
+  /// The scheme of the operation `name` of kind `mnemonic` ("conv"): defaults, then keep_float, then overrides in
+  /// order.
   OpScheme schemeFor(llvm::StringRef name, llvm::StringRef mnemonic) const;
 };
 

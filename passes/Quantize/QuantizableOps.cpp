@@ -64,15 +64,17 @@ OpClass classify(Operation *op) {
   }
   if (auto prelu = dyn_cast<PreluOp>(op)) {
     auto type = cast<RankedTensorType>(prelu.getSlope().getType());
-    return type.hasStaticShape() && getSplat(prelu.getSlope()) && type.getRank() <= prelu.getInput().getType().getRank() ? OpClass::Unary : OpClass::Other;
+    return type.hasStaticShape() && getSplat(prelu.getSlope()) && type.getRank() <= prelu.getInput().getType().getRank()
+               ? OpClass::Unary
+               : OpClass::Other;
   }
-  if (isa<AbsOp, NegOp, ReciprocalOp, SqrtOp, ExpOp, LogOp, ErfOp, TanhOp, SigmoidOp, SoftplusOp, SiluOp, HardSwishOp, ReluOp, FloorOp, LeakyReluOp, EluOp,
-          HardSigmoidOp, GeluOp, ClipOp>(op))
+  if (isa<AbsOp, NegOp, ReciprocalOp, SqrtOp, ExpOp, LogOp, ErfOp, TanhOp, SigmoidOp, SoftplusOp, SiluOp, HardSwishOp,
+          ReluOp, FloorOp, LeakyReluOp, EluOp, HardSigmoidOp, GeluOp, ClipOp>(op))
     return OpClass::Unary;
   if (isa<ReduceMeanOp, ReduceSumOp, AvgPoolOp>(op))
     return OpClass::Average;
-  if (isa<MaxPoolOp, ReshapeOp, TransposeOp, SliceOp, GatherOp, ConcatOp, TileOp, BroadcastOp, DepthToSpaceOp, SpaceToDepthOp, ReduceMaxOp, ReduceMinOp,
-          PadOp>(op))
+  if (isa<MaxPoolOp, ReshapeOp, TransposeOp, SliceOp, GatherOp, ConcatOp, TileOp, BroadcastOp, DepthToSpaceOp,
+          SpaceToDepthOp, ReduceMaxOp, ReduceMinOp, PadOp>(op))
     return OpClass::Movement;
   if (auto resize = dyn_cast<ResizeOp>(op))
     return resize.getMode() == ResizeMode::Nearest ? OpClass::Movement : OpClass::Other;
@@ -281,11 +283,13 @@ static Value createTyped(OpBuilder &builder, Location loc, StringRef name, Ranke
   return op->getResult(0);
 }
 
-Value createConstant(OpBuilder &builder, Location loc, StringRef name, ArrayRef<int64_t> shape, ArrayRef<float> values) {
+Value createConstant(OpBuilder &builder, Location loc, StringRef name, ArrayRef<int64_t> shape,
+                     ArrayRef<float> values) {
   return createTyped<float>(builder, loc, name, RankedTensorType::get(shape, builder.getF32Type()), values);
 }
 
-Value createConstant(OpBuilder &builder, Location loc, StringRef name, ArrayRef<int64_t> shape, unsigned bits, ArrayRef<int32_t> values) {
+Value createConstant(OpBuilder &builder, Location loc, StringRef name, ArrayRef<int64_t> shape, unsigned bits,
+                     ArrayRef<int32_t> values) {
   auto type = RankedTensorType::get(shape, builder.getIntegerType(bits));
   if (bits == 8)
     return createTyped<int8_t>(builder, loc, name, type, SmallVector<int8_t>(values.begin(), values.end()));

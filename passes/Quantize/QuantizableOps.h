@@ -26,6 +26,8 @@ constexpr llvm::StringLiteral weightPercentileAttr = "qnn.weight_percentile"; //
 constexpr llvm::StringLiteral activationSchemeAttr = "qnn.activation_scheme"; ///< #qnn.scheme of the result
 constexpr llvm::StringLiteral rangeAttr = "qnn.range";                        ///< array<f64: low, high> of the result
 constexpr llvm::StringLiteral keepFloatAttr = "qnn.keep_float";               ///< why the operation stays in float
+/// From integerize on, on operations that make codes: {scale, zero_point} of their result.
+constexpr llvm::StringLiteral gridAttr = "qnn.grid";
 /// On the function: {name, multiplier_bits, bias_correction}.
 constexpr llvm::StringLiteral recipeAttr = "qnn.recipe";
 
@@ -66,15 +68,16 @@ void setBiasOf(mlir::Operation *product, mlir::Value bias);
 std::optional<Grid> gridOf(qnn::QuantizeOp op);
 std::optional<Grid> gridOf(qnn::DequantizeOp op);
 
-/// Quantizes the float constant weight of a Product as its attributes say; `inputScale` is the scale of its input. A channel
-/// whose weights are tiny beside its bias gets a coarser scale, so that the bias fits int32 (INTEGER R15).
+/// Quantizes the float constant weight of a Product as its attributes say; `inputScale` is the scale of its input. A
+/// channel whose weights are tiny beside its bias gets a coarser scale, so that the bias fits int32 (INTEGER R15).
 QuantizedWeight quantizeWeightOf(mlir::Operation *product, float inputScale);
 
 /// A constant: small ones as qnn.constant, others in the weight store under a unique name.
-mlir::Value createConstant(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef name, llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<float> values);
+mlir::Value createConstant(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef name,
+                           llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<float> values);
 /// Integer constant of 8, 16 or 32 bits.
-mlir::Value createConstant(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef name, llvm::ArrayRef<int64_t> shape, unsigned bits,
-                           llvm::ArrayRef<int32_t> values);
+mlir::Value createConstant(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef name,
+                           llvm::ArrayRef<int64_t> shape, unsigned bits, llvm::ArrayRef<int32_t> values);
 
 /// Erases a constant without users. Its entry in the weight store stays: clones of the module may name it.
 void eraseIfUnused(mlir::Operation *constant);

@@ -42,13 +42,16 @@ struct AssignSchemes : bitwright::impl::AssignSchemesBase<AssignSchemes> {
     }
 
     Builder builder(func.getContext());
-    func->setAttr(recipeAttr, builder.getDictionaryAttr({builder.getNamedAttr("name", builder.getStringAttr(plan.name)),
-                                                         builder.getNamedAttr("multiplier_bits", builder.getI64IntegerAttr(plan.multiplierBits)),
-                                                         builder.getNamedAttr("bias_correction", builder.getBoolAttr(plan.biasCorrection))}));
+    func->setAttr(recipeAttr,
+                  builder.getDictionaryAttr(
+                      {builder.getNamedAttr("name", builder.getStringAttr(plan.name)),
+                       builder.getNamedAttr("multiplier_bits", builder.getI64IntegerAttr(plan.multiplierBits)),
+                       builder.getNamedAttr("bias_correction", builder.getBoolAttr(plan.biasCorrection))}));
     if (plan.quantize && found)
       for (BlockArgument argument : func.getArguments())
         if (const ValueStatistics *value = found->lookup(getValueName(argument)))
-          func.setArgAttr(argument.getArgNumber(), rangeAttr, rangeOf(builder, *value, plan.schemeFor(getValueName(argument), "").activations));
+          func.setArgAttr(argument.getArgNumber(), rangeAttr,
+                          rangeOf(builder, *value, plan.schemeFor(getValueName(argument), "").activations));
 
     for (Operation &op : func.getBody().front()) {
       if (op.getNumResults() == 0 || isa<qnn::ConstantOp, qnn::WeightOp, qnn::QuantizeOp, qnn::DequantizeOp>(op))
@@ -69,7 +72,9 @@ struct AssignSchemes : bitwright::impl::AssignSchemesBase<AssignSchemes> {
     if (plan.quantize && value)
       op->setAttr(rangeAttr, rangeOf(builder, *value, scheme.activations));
     OpClass kind = classify(op);
-    std::string reason = !scheme.keepFloat.empty() ? scheme.keepFloat : kind == OpClass::Other ? reasonForFloat(op) : "";
+    std::string reason = !scheme.keepFloat.empty() ? scheme.keepFloat
+                         : kind == OpClass::Other  ? reasonForFloat(op)
+                                                   : "";
     if (!reason.empty()) {
       op->setAttr(keepFloatAttr, builder.getStringAttr(reason));
       remarkOn(op, false, "allocate", "float", "stays float: " + reason);
@@ -103,10 +108,12 @@ struct AssignSchemes : bitwright::impl::AssignSchemesBase<AssignSchemes> {
     };
     for (const RecipeOverride &entry : plan.overrides)
       if (!matches(entry.match))
-        func.emitWarning() << plan.file << ":" << entry.line << ": overrides.match: '" << entry.match << "' matches no operation of the model";
+        func.emitWarning() << plan.file << ":" << entry.line << ": overrides.match: '" << entry.match
+                           << "' matches no operation of the model";
     for (const std::string &entry : plan.keepFloat)
       if (!kinds.contains(entry) && !matches(entry))
-        func.emitWarning() << "recipe '" << plan.name << "': keep_float: '" << entry << "' is no kind of operation and matches no operation of the model";
+        func.emitWarning() << "recipe '" << plan.name << "': keep_float: '" << entry
+                           << "' is no kind of operation and matches no operation of the model";
   }
 };
 } // namespace

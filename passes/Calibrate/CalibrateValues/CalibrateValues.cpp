@@ -27,7 +27,8 @@ struct CalibrateValues : bitwright::impl::CalibrateValuesBase<CalibrateValues> {
       signalPassFailure();
     };
     if (data.empty() == statisticsIn.empty()) {
-      func.emitError() << "expected one of the options data and statistics-in, found " << (data.empty() ? "none" : "both");
+      func.emitError() << "expected one of the options data and statistics-in, found "
+                       << (data.empty() ? "none" : "both");
       return signalPassFailure();
     }
     auto statistics = std::make_shared<Statistics>();

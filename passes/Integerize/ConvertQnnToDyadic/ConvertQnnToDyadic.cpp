@@ -8,10 +8,10 @@
 #include "dialects/Dyadic/Dyadic.h"
 #include "lib/Numerics/Integer.h"
 #include "lib/Weights/WeightStore.h"
+#include "mlir/IR/IRMapping.h"
 #include "passes/Integerize/ConvertQnnToDyadic/SignedCodes.h"
 #include "passes/Quantize/QuantizableOps.h"
 #include "passes/Quantize/Remark.h"
-#include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace bitwright {
@@ -85,7 +85,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     removeDead(block);
     report(block);
     for (Operation &op : block)
-      for (StringRef name : {weightSchemeAttr, weightClipAttr, weightPercentileAttr, activationSchemeAttr, rangeAttr, keepFloatAttr})
+      for (StringRef name :
+           {weightSchemeAttr, weightClipAttr, weightPercentileAttr, activationSchemeAttr, rangeAttr, keepFloatAttr})
         op.removeAttr(name);
     for (unsigned i = 0; i < func.getNumArguments(); ++i)
       func.removeArgAttr(i, rangeAttr);
@@ -118,7 +119,9 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     return codes;
   }
 
-  static RankedTensorType typeLike(Value value, Type element) { return RankedTensorType::get(cast<RankedTensorType>(value.getType()).getShape(), element); }
+  static RankedTensorType typeLike(Value value, Type element) {
+    return RankedTensorType::get(cast<RankedTensorType>(value.getType()).getShape(), element);
+  }
 
   //===--------------------------------------------------------------------===//
   // Requantization
@@ -129,7 +132,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     case numerics::EncodeStatus::Ok:
       return true;
     case numerics::EncodeStatus::TooLarge:
-      return refuse(what + ": the multiplier " + Twine(std::to_string(real)) + " is 2^" + Twine(bits - 2) + " or more (R3): a scale is wrong");
+      return refuse(what + ": the multiplier " + Twine(std::to_string(real)) + " is 2^" + Twine(bits - 2) +
+                    " or more (R3): a scale is wrong");
     case numerics::EncodeStatus::NotUsable:
       break;
     }
@@ -137,8 +141,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
   }
 
   /// dyadic.rescale to `target`, one multiplier or one a slice along `axis`; null with a reason on failure.
-  Value rescale(OpBuilder &builder, Location loc, Value input, int32_t inputZeroPoint, ArrayRef<double> multipliers, std::optional<int64_t> axis,
-                const Target &target) {
+  Value rescale(OpBuilder &builder, Location loc, Value input, int32_t inputZeroPoint, ArrayRef<double> multipliers,
+                std::optional<int64_t> axis, const Target &target) {
     SmallVector<int32_t> values;
     SmallVector<int8_t> shifts;
     for (auto [channel, real] : llvm::enumerate(multipliers)) {
@@ -148,8 +152,9 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
       values.push_back(encoded.value);
       shifts.push_back(int8_t(encoded.shift));
     }
-    auto op = dyadic::RescaleOp::create(builder, loc, typeLike(input, builder.getI8Type()), input, values, shifts, bits, halfUp, inputZeroPoint,
-                                        target.grid.zeroPoint, ArrayRef<int32_t>{target.low, target.high},
+    auto op = dyadic::RescaleOp::create(builder, loc, typeLike(input, builder.getI8Type()), input, values, shifts, bits,
+                                        halfUp, inputZeroPoint, target.grid.zeroPoint,
+                                        ArrayRef<int32_t>{target.low, target.high},
                                         axis ? builder.getI64IntegerAttr(*axis) : IntegerAttr());
     setName(op, target.name);
     return op;
@@ -159,7 +164,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
   Value regrid(OpBuilder &builder, Location loc, Codes codes, const Target &target) {
     if (codes.grid == target.grid && target.low == -128 && target.high == 127)
       return codes.value;
-    return rescale(builder, loc, codes.value, codes.grid.zeroPoint, {double(codes.grid.scale) / target.grid.scale}, std::nullopt, target);
+    return rescale(builder, loc, codes.value, codes.grid.zeroPoint, {double(codes.grid.scale) / target.grid.scale},
+                   std::nullopt, target);
   }
 
   //===--------------------------------------------------------------------===//
@@ -170,6 +176,7 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     auto grid = gridOf(quantize);
     if (!grid || !quantize.getOutput().getType().getElementType().isSignlessInteger(8))
       return;
+    markGrid(quantize, *grid);
     // From the quantize up: functions of one element, then the operation that feeds them.
     SmallVector<Operation *> chain;
     Value root = quantize.getInput();
@@ -188,7 +195,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     why.clear();
     Value result;
     if (auto codes = codesOf(root)) {
-      result = chain.empty() ? regrid(builder, quantize.getLoc(), *codes, target) : lookup(builder, quantize.getLoc(), *codes, chain, target);
+      result = chain.empty() ? regrid(builder, quantize.getLoc(), *codes, target)
+                             : lookup(builder, quantize.getLoc(), *codes, chain, target);
       op = chain.empty() ? quantize : chain.back();
     } else if (!root.hasOneUse()) {
       refuse("its result is read in float as well");
@@ -202,11 +210,22 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
       return;
     }
     for (Operation *member : chain)
-      remarkOn(member, true, "integerize", "integerized", member == op ? "a table of 256 entries" : "part of " + nameOf(op));
+      remarkOn(member, true, "integerize", "integerized",
+               member == op ? "a table of 256 entries" : "part of " + nameOf(op));
     if (!llvm::is_contained(chain, op) && op != quantize)
       remarkOn(op, true, "integerize", "integerized", "codes in, codes out");
+    if (result.getDefiningOp())
+      markGrid(result.getDefiningOp(), *grid);
     quantize.getOutput().replaceAllUsesWith(result);
     quantize.erase();
+  }
+
+  /// The grid of the codes that an operation makes, for the file's quantization table.
+  static void markGrid(Operation *op, const Grid &grid) {
+    Builder builder(op->getContext());
+    op->setAttr(gridAttr, builder.getDictionaryAttr(
+                              {builder.getNamedAttr("scale", builder.getF32FloatAttr(grid.scale)),
+                               builder.getNamedAttr("zero_point", builder.getI32IntegerAttr(grid.zeroPoint))}));
   }
 
   /// All of the chain must be limits that the requantization of the operation before it can take (R11).
@@ -216,7 +235,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
       if (!isClamp(op))
         return refuse("no quantizer stands between it and " + nameOf(op));
       Range next = clampLimits(op);
-      limits = {std::min(std::max(limits.low, next.low), next.high), std::min(std::max(limits.high, next.low), next.high)};
+      limits = {std::min(std::max(limits.low, next.low), next.high),
+                std::min(std::max(limits.high, next.low), next.high)};
     }
     target.low = numerics::clampCode(limits.low, target.grid.scale, target.grid.zeroPoint, -128, 127);
     target.high = numerics::clampCode(limits.high, target.grid.scale, target.grid.zeroPoint, -128, 127);
@@ -233,8 +253,10 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
         x = function(x);
       return x;
     };
-    auto table = numerics::buildTable(composed, codes.grid.scale, codes.grid.zeroPoint, -128, 127, target.grid.scale, target.grid.zeroPoint, -128, 127);
-    auto op = dyadic::LookupOp::create(builder, loc, codes.value.getType(), codes.value, SmallVector<int8_t>(table.begin(), table.end()));
+    auto table = numerics::buildTable(composed, codes.grid.scale, codes.grid.zeroPoint, -128, 127, target.grid.scale,
+                                      target.grid.zeroPoint, -128, 127);
+    auto op = dyadic::LookupOp::create(builder, loc, codes.value.getType(), codes.value,
+                                       SmallVector<int8_t>(table.begin(), table.end()));
     setName(op, target.name);
     return op;
   }
@@ -279,7 +301,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
       auto y = operandCodes(op, 1);
       if (!y)
         return std::nullopt;
-      auto result = dyadic::MatmulOp::create(builder, op->getLoc(), type, x->value, y->value, x->grid.zeroPoint, y->grid.zeroPoint);
+      auto result = dyadic::MatmulOp::create(builder, op->getLoc(), type, x->value, y->value, x->grid.zeroPoint,
+                                             y->grid.zeroPoint);
       setName(result, (bitwright::getName(op) + "/accumulate").str());
       return Accumulator{result, {double(x->grid.scale) * y->grid.scale}, std::nullopt};
     }
@@ -304,7 +327,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     }
     auto scheme = dequantize.getScheme();
     bool perAxis = scheme.getGranularity() == qnn::Granularity::Axis;
-    if ((!perAxis && scheme.getGranularity() != qnn::Granularity::Tensor) || (perAxis && scheme.getAxis() != weightAxis(op))) {
+    if ((!perAxis && scheme.getGranularity() != qnn::Granularity::Tensor) ||
+        (perAxis && scheme.getAxis() != weightAxis(op))) {
       refuse("its weight is quantized along another axis than its output channels");
       return std::nullopt;
     }
@@ -329,11 +353,12 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     int32_t zero = x->grid.zeroPoint;
     Operation *result;
     if (auto conv = dyn_cast<qnn::ConvOp>(op))
-      result = dyadic::ConvOp::create(builder, op->getLoc(), type, input, weight, bias, conv.getStrides(), conv.getPads(), conv.getDilations(),
-                                      conv.getGroups(), zero);
+      result = dyadic::ConvOp::create(builder, op->getLoc(), type, input, weight, bias, conv.getStrides(),
+                                      conv.getPads(), conv.getDilations(), conv.getGroups(), zero);
     else if (auto conv = dyn_cast<qnn::ConvTransposeOp>(op))
-      result = dyadic::ConvTransposeOp::create(builder, op->getLoc(), type, input, weight, bias, conv.getStrides(), conv.getPads(), conv.getDilations(),
-                                               conv.getOutputPadding(), conv.getGroups(), zero);
+      result = dyadic::ConvTransposeOp::create(builder, op->getLoc(), type, input, weight, bias, conv.getStrides(),
+                                               conv.getPads(), conv.getDilations(), conv.getOutputPadding(),
+                                               conv.getGroups(), zero);
     else
       result = dyadic::LinearOp::create(builder, op->getLoc(), type, input, weight, bias, zero);
     setName(result, (bitwright::getName(op) + "/accumulate").str());
@@ -346,7 +371,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
   Value integerBias(OpBuilder &builder, Operation *op, Value bias, ArrayRef<double> steps) {
     std::vector<double> values;
     if (auto dequantize = bias.getDefiningOp<qnn::DequantizeOp>()) {
-      // An imported integer bias: its real value in float64, so that codes on the accumulator's own grid come back exactly.
+      // An imported integer bias: its real value in float64, so that codes on the accumulator's own grid come back
+      // exactly.
       auto codes = getConstant(dequantize.getInput()), scales = getConstant(dequantize.getScale());
       auto zeroPoints = dequantize.getZeroPoint() ? getConstant(dequantize.getZeroPoint()) : std::nullopt;
       if (!codes || !scales || (dequantize.getZeroPoint() && !zeroPoints)) {
@@ -368,13 +394,15 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     for (auto [channel, value] : llvm::enumerate(values)) {
       int32_t code;
       if (!numerics::quantizeBias(value, steps[channel], code)) {
-        refuse("the bias " + Twine(std::to_string(value)) + " of channel " + Twine(channel) + " does not fit 32 bits at the scale " +
-               Twine(std::to_string(steps[channel])) + " of the accumulator (R15)");
+        refuse("the bias " + Twine(std::to_string(value)) + " of channel " + Twine(channel) +
+               " does not fit 32 bits at the scale " + Twine(std::to_string(steps[channel])) +
+               " of the accumulator (R15)");
         return {};
       }
       codes.push_back(code);
     }
-    return createConstant(builder, op->getLoc(), (bitwright::getName(op) + "/bias").str(), {int64_t(codes.size())}, 32, codes);
+    return createConstant(builder, op->getLoc(), (bitwright::getName(op) + "/bias").str(), {int64_t(codes.size())}, 32,
+                          codes);
   }
 
   /// A product that float operations read: the exact accumulator, then one scaled conversion.
@@ -399,7 +427,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     }
     std::string name = bitwright::getName(op).str();
     Value scale = createConstant(builder, op->getLoc(), name + "/accumulator_scale", shape, scales);
-    auto dequantize = qnn::DequantizeOp::create(builder, op->getLoc(), op->getResult(0).getType(), accumulator->value, scale, Value(), scheme);
+    auto dequantize = qnn::DequantizeOp::create(builder, op->getLoc(), op->getResult(0).getType(), accumulator->value,
+                                                scale, Value(), scheme);
     setName(dequantize, name);
     remarkOn(op, true, "integerize", "integerized", "codes in, float out");
     reasons.erase(op);
@@ -422,15 +451,18 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
       numerics::Multiplier m;
       if (!encode(double(a->grid.scale) * b->grid.scale / target.grid.scale, m, "product"))
         return {};
-      result = dyadic::MulOp::create(builder, op->getLoc(), type, a->value, b->value, a->grid.zeroPoint, b->grid.zeroPoint, m.value, int8_t(m.shift), bits,
-                                     halfUp, target.grid.zeroPoint, clamp);
+      result =
+          dyadic::MulOp::create(builder, op->getLoc(), type, a->value, b->value, a->grid.zeroPoint, b->grid.zeroPoint,
+                                m.value, int8_t(m.shift), bits, halfUp, target.grid.zeroPoint, clamp);
     } else {
       numerics::Multiplier ma, mb;
-      if (!encode(double(a->grid.scale) / target.grid.scale, ma, "left operand") || !encode(double(b->grid.scale) / target.grid.scale, mb, "right operand"))
+      if (!encode(double(a->grid.scale) / target.grid.scale, ma, "left operand") ||
+          !encode(double(b->grid.scale) / target.grid.scale, mb, "right operand"))
         return {};
       numerics::AlignedPair pair = numerics::alignMultipliers(ma, mb);
-      result = dyadic::AddOp::create(builder, op->getLoc(), type, a->value, b->value, a->grid.zeroPoint, b->grid.zeroPoint, pair.lhs,
-                                     isa<qnn::SubOp>(op) ? -pair.rhs : pair.rhs, int8_t(pair.shift), halfUp, target.grid.zeroPoint, clamp);
+      result = dyadic::AddOp::create(builder, op->getLoc(), type, a->value, b->value, a->grid.zeroPoint,
+                                     b->grid.zeroPoint, pair.lhs, isa<qnn::SubOp>(op) ? -pair.rhs : pair.rhs,
+                                     int8_t(pair.shift), halfUp, target.grid.zeroPoint, clamp);
     }
     setName(result, target.name);
     return result->getResult(0);
@@ -455,8 +487,9 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
         values.push_back(m.value);
         shifts.push_back(int8_t(m.shift));
       }
-      auto result = dyadic::AvgPoolOp::create(builder, op->getLoc(), typeLike(op->getResult(0), builder.getI8Type()), x->value, pool.getKernel(),
-                                              pool.getStrides(), pool.getPads(), pool.getDilations(), pool.getCeilMode(), pool.getCountIncludePad(),
+      auto result = dyadic::AvgPoolOp::create(builder, op->getLoc(), typeLike(op->getResult(0), builder.getI8Type()),
+                                              x->value, pool.getKernel(), pool.getStrides(), pool.getPads(),
+                                              pool.getDilations(), pool.getCeilMode(), pool.getCountIncludePad(),
                                               x->grid.zeroPoint, values, shifts, halfUp, target.grid.zeroPoint, clamp);
       setName(result, target.name);
       return result;
@@ -473,12 +506,14 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
       refuse("the number of averaged elements is a product of two dynamic dimensions");
       return {};
     }
-    auto sum = dyadic::ReduceSumOp::create(builder, op->getLoc(), typeLike(op->getResult(0), builder.getI32Type()), x->value, axes, keepdims, x->grid.zeroPoint);
+    auto sum = dyadic::ReduceSumOp::create(builder, op->getLoc(), typeLike(op->getResult(0), builder.getI32Type()),
+                                           x->value, axes, keepdims, x->grid.zeroPoint);
     setName(sum, (bitwright::getName(op) + "/accumulate").str());
     if (!mean || constant)
       return rescale(builder, op->getLoc(), sum, 0, {mean ? ratio / double(*constant) : ratio}, std::nullopt, target);
-    auto result = dyadic::RescaleMeanOp::create(builder, op->getLoc(), typeLike(op->getResult(0), builder.getI8Type()), sum,
-                                                AffineMap::get(0, shapes->getNumSymbols(), count), llvm::APFloat(ratio), halfUp, target.grid.zeroPoint, clamp);
+    auto result = dyadic::RescaleMeanOp::create(builder, op->getLoc(), typeLike(op->getResult(0), builder.getI8Type()),
+                                                sum, AffineMap::get(0, shapes->getNumSymbols(), count),
+                                                llvm::APFloat(ratio), halfUp, target.grid.zeroPoint, clamp);
     setName(result, target.name);
     return result;
   }
@@ -491,7 +526,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
         return {};
       inputs.push_back(*codes);
     }
-    // Concat brings each branch to the output grid (E2); all else moves the codes on their own grid and rescales once behind.
+    // Concat brings each branch to the output grid (E2); all else moves the codes on their own grid and rescales once
+    // behind.
     bool concat = isa<qnn::ConcatOp>(op);
     Grid grid = concat ? target.grid : inputs[0].grid;
     IRMapping mapping;
@@ -508,7 +544,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     for (StringRef name : {activationSchemeAttr, rangeAttr, keepFloatAttr})
       clone->removeAttr(name);
     if (auto pad = dyn_cast<qnn::PadOp>(clone))
-      pad.setValue(llvm::APFloat(double(numerics::clampCode(pad.getValue().convertToDouble(), grid.scale, grid.zeroPoint, -128, 127))));
+      pad.setValue(llvm::APFloat(
+          double(numerics::clampCode(pad.getValue().convertToDouble(), grid.scale, grid.zeroPoint, -128, 127))));
     bool plain = grid == target.grid && target.low == -128 && target.high == 127;
     setName(clone, plain ? target.name : bitwright::getName(op).str() + "/codes");
     return plain ? clone->getResult(0) : regrid(builder, op->getLoc(), {clone->getResult(0), grid}, target);
@@ -528,7 +565,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
 
   void report(Block &block) {
     for (Operation &op : block) {
-      if (!op.getNumResults() || isa<qnn::ConstantOp, qnn::WeightOp, qnn::QuantizeOp, qnn::DequantizeOp>(op) || op.getDialect()->getNamespace() != "qnn" ||
+      if (!op.getNumResults() || isa<qnn::ConstantOp, qnn::WeightOp, qnn::QuantizeOp, qnn::DequantizeOp>(op) ||
+          op.getDialect()->getNamespace() != "qnn" ||
           !isa<FloatType>(cast<RankedTensorType>(op.getResult(0).getType()).getElementType()))
         continue;
       std::string reason = "its operands are float";

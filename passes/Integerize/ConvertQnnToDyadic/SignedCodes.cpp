@@ -13,9 +13,15 @@
 using namespace mlir;
 using namespace bitwright;
 
-static bool isUnsignedByte(Value value) { return cast<RankedTensorType>(value.getType()).getElementType().isUnsignedInteger(8); }
-static RankedTensorType typeLike(Value value, Type element) { return RankedTensorType::get(cast<RankedTensorType>(value.getType()).getShape(), element); }
-static Value constant128(OpBuilder &builder, Location loc) { return createConstant(builder, loc, "", {}, 16, ArrayRef<int32_t>(128)); }
+static bool isUnsignedByte(Value value) {
+  return cast<RankedTensorType>(value.getType()).getElementType().isUnsignedInteger(8);
+}
+static RankedTensorType typeLike(Value value, Type element) {
+  return RankedTensorType::get(cast<RankedTensorType>(value.getType()).getShape(), element);
+}
+static Value constant128(OpBuilder &builder, Location loc) {
+  return createConstant(builder, loc, "", {}, 16, ArrayRef<int32_t>(128));
+}
 
 static qnn::SchemeAttr signedScheme(qnn::SchemeAttr scheme) {
   return qnn::SchemeAttr::get(scheme.getContext(), "s8", scheme.getGranularity(), scheme.getAxis(), scheme.getGroup());
@@ -43,11 +49,13 @@ void bitwright::makeCodesSigned(func::FuncOp func) {
   for (Operation &op : llvm::make_early_inc_range(block)) {
     OpBuilder builder(&op);
     if (auto quantize = dyn_cast<qnn::QuantizeOp>(op); quantize && isUnsignedByte(quantize.getOutput())) {
-      Value zero = signedZeroPoint(builder, op.getLoc(), quantize.getZeroPoint(), quantize.getScale(), bitwright::getName(&op));
+      Value zero =
+          signedZeroPoint(builder, op.getLoc(), quantize.getZeroPoint(), quantize.getScale(), bitwright::getName(&op));
       if (!zero)
         continue;
-      auto replacement = qnn::QuantizeOp::create(builder, op.getLoc(), typeLike(quantize.getOutput(), builder.getI8Type()), quantize.getInput(),
-                                                 quantize.getScale(), zero, signedScheme(quantize.getScheme()));
+      auto replacement =
+          qnn::QuantizeOp::create(builder, op.getLoc(), typeLike(quantize.getOutput(), builder.getI8Type()),
+                                  quantize.getInput(), quantize.getScale(), zero, signedScheme(quantize.getScheme()));
       setName(replacement, bitwright::getName(&op));
       signedCodes[quantize.getOutput()] = replacement;
       continue;
@@ -56,7 +64,8 @@ void bitwright::makeCodesSigned(func::FuncOp func) {
     if (!dequantize || !isUnsignedByte(dequantize.getInput()))
       continue;
     Value &codes = signedCodes[dequantize.getInput()];
-    Value zero = signedZeroPoint(builder, op.getLoc(), dequantize.getZeroPoint(), dequantize.getScale(), bitwright::getName(&op));
+    Value zero = signedZeroPoint(builder, op.getLoc(), dequantize.getZeroPoint(), dequantize.getScale(),
+                                 bitwright::getName(&op));
     if (!zero)
       continue;
     if (!codes) {
@@ -70,16 +79,18 @@ void bitwright::makeCodesSigned(func::FuncOp func) {
         codes = createConstant(atDefinition, op.getLoc(), name + "/signed", data->type.getShape(), 8, values);
       } else {
         // The border: u8 -> s16 - 128 -> s8, exact.
-        Value wide = qnn::CastOp::create(atDefinition, op.getLoc(), typeLike(dequantize.getInput(), builder.getI16Type()), dequantize.getInput());
+        Value wide = qnn::CastOp::create(atDefinition, op.getLoc(),
+                                         typeLike(dequantize.getInput(), builder.getI16Type()), dequantize.getInput());
         setName(wide.getDefiningOp(), name + "/wide");
-        Value shifted = qnn::SubOp::create(atDefinition, op.getLoc(), wide.getType(), wide, constant128(atDefinition, op.getLoc()));
+        Value shifted =
+            qnn::SubOp::create(atDefinition, op.getLoc(), wide.getType(), wide, constant128(atDefinition, op.getLoc()));
         setName(shifted.getDefiningOp(), name + "/shifted");
         codes = qnn::CastOp::create(atDefinition, op.getLoc(), typeLike(wide, builder.getI8Type()), shifted);
         setName(codes.getDefiningOp(), name + "/signed");
       }
     }
-    auto replacement = qnn::DequantizeOp::create(builder, op.getLoc(), dequantize.getOutput().getType(), codes, dequantize.getScale(), zero,
-                                                 signedScheme(dequantize.getScheme()));
+    auto replacement = qnn::DequantizeOp::create(builder, op.getLoc(), dequantize.getOutput().getType(), codes,
+                                                 dequantize.getScale(), zero, signedScheme(dequantize.getScheme()));
     setName(replacement, bitwright::getName(&op));
     dequantize.getOutput().replaceAllUsesWith(replacement.getOutput());
     op.erase();

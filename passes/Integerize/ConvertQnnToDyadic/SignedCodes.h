@@ -11,8 +11,9 @@
 
 namespace bitwright {
 
-/// INTEGER R12a: every `qnn.quantize` to u8 and `qnn.dequantize` of u8 uses s8 codes, code and zero point shifted by 128 together
-/// (exact). Where u8 codes cross the border of the function (an argument, a result), they are converted there.
+/// INTEGER R12a: every `qnn.quantize` to u8 and `qnn.dequantize` of u8 uses s8 codes, code and zero point shifted by
+/// 128 together (exact). Where u8 codes cross the border of the function (an argument, a result), they are converted
+/// there.
 void makeCodesSigned(mlir::func::FuncOp func);
 
 } // namespace bitwright

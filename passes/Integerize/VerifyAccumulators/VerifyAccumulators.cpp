@@ -53,13 +53,16 @@ struct VerifyAccumulators : bitwright::impl::VerifyAccumulatorsBase<VerifyAccumu
     good = true;
     func.walk([&](Operation *op) {
       if (auto conv = dyn_cast<dyadic::ConvOp>(op))
-        checkProduct(op, conv.getInput(), conv.getWeight(), conv.getBias(), conv.getInputZeroPoint(), conv.getGroups(), false);
+        checkProduct(op, conv.getInput(), conv.getWeight(), conv.getBias(), conv.getInputZeroPoint(), conv.getGroups(),
+                     false);
       else if (auto conv = dyn_cast<dyadic::ConvTransposeOp>(op))
-        checkProduct(op, conv.getInput(), conv.getWeight(), conv.getBias(), conv.getInputZeroPoint(), conv.getGroups(), true);
+        checkProduct(op, conv.getInput(), conv.getWeight(), conv.getBias(), conv.getInputZeroPoint(), conv.getGroups(),
+                     true);
       else if (auto linear = dyn_cast<dyadic::LinearOp>(op))
         checkProduct(op, linear.getInput(), linear.getWeight(), linear.getBias(), linear.getInputZeroPoint(), 1, false);
       else if (auto matmul = dyn_cast<dyadic::MatmulOp>(op))
-        checkGeneric(op, upper(shapes->get(matmul.getLhs()).back()), largestDistance(matmul.getLhs(), matmul.getLhsZeroPoint()),
+        checkGeneric(op, upper(shapes->get(matmul.getLhs()).back()),
+                     largestDistance(matmul.getLhs(), matmul.getLhsZeroPoint()),
                      largestDistance(matmul.getRhs(), matmul.getRhsZeroPoint()));
       else if (auto sum = dyn_cast<dyadic::ReduceSumOp>(op)) {
         int64_t count = 1;
@@ -79,7 +82,8 @@ struct VerifyAccumulators : bitwright::impl::VerifyAccumulatorsBase<VerifyAccumu
     good = false;
     // A bound past int64 is printed as its limit.
     int64_t shown = bound > INT64_MAX ? INT64_MAX : int64_t(bound);
-    op->emitOpError() << "V3: '" << bitwright::getName(op) << "'" << channel << ": the accumulator may reach " << shown << " with K = " << k
+    op->emitOpError() << "V3: '" << bitwright::getName(op) << "'" << channel << ": the accumulator may reach " << shown
+                      << " with K = " << k
                       << ": expected less than 2^31 = 2147483648 (R14); use fewer bits or split the sum";
   }
 
@@ -90,7 +94,8 @@ struct VerifyAccumulators : bitwright::impl::VerifyAccumulatorsBase<VerifyAccumu
   }
 
   /// R14: sum_k |w| * max |x - zx| + |bias| for each output channel.
-  void checkProduct(Operation *op, Value input, Value weight, Value bias, int32_t zeroPoint, int64_t groups, bool transposed) {
+  void checkProduct(Operation *op, Value input, Value weight, Value bias, int32_t zeroPoint, int64_t groups,
+                    bool transposed) {
     int64_t distance = largestDistance(input, zeroPoint);
     auto data = constantThrough(weight);
     auto type = cast<RankedTensorType>(weight.getType());
@@ -115,7 +120,8 @@ struct VerifyAccumulators : bitwright::impl::VerifyAccumulatorsBase<VerifyAccumu
       auto biases = constantThrough(bias);
       if (!biases) {
         good = false;
-        op->emitOpError() << "V3: '" << bitwright::getName(op) << "': expected a constant bias, found one that is computed: no bound on the accumulator";
+        op->emitOpError() << "V3: '" << bitwright::getName(op)
+                          << "': expected a constant bias, found one that is computed: no bound on the accumulator";
         return;
       }
       for (auto [c, value] : llvm::enumerate(toIntegers(*biases)))
@@ -127,7 +133,8 @@ struct VerifyAccumulators : bitwright::impl::VerifyAccumulatorsBase<VerifyAccumu
         return report(op, ", channel " + std::to_string(c), bound, k);
       largest = std::max(largest, bound);
     }
-    remarkOn(op, true, "verify", "accumulator", "the accumulator stays within " + std::to_string(int64_t(largest)) + ", K = " + std::to_string(k));
+    remarkOn(op, true, "verify", "accumulator",
+             "the accumulator stays within " + std::to_string(int64_t(largest)) + ", K = " + std::to_string(k));
   }
 };
 } // namespace

@@ -33,7 +33,8 @@ struct VerifyIntegerOnly : bitwright::impl::VerifyIntegerOnlyBase<VerifyIntegerO
       if (failed(check(func.getBody().front(), "function '" + func.getName().str() + "'")))
         return signalPassFailure();
     WalkResult result = func.walk([&](kernel::FusedOp region) {
-      if (region->hasAttr("integer_only") && failed(check(region.getBlock(), "region '" + bitwright::getName(region).str() + "'")))
+      if (region->hasAttr("integer_only") &&
+          failed(check(region.getBlock(), "region '" + bitwright::getName(region).str() + "'")))
         return WalkResult::interrupt();
       return WalkResult::advance();
     });
@@ -85,8 +86,9 @@ struct VerifyIntegerOnly : bitwright::impl::VerifyIntegerOnlyBase<VerifyIntegerO
   }
 
   static LogicalResult fail(Operation *op, const std::string &where, StringRef what, Value value) {
-    return op->emitOpError() << "V1: " << where << " claims integer_only, but '" << bitwright::getName(op) << "' " << what << " '" << getValueName(value)
-                             << "' of type " << value.getType() << ": expected float only before the first quantize and behind the last dequantize";
+    return op->emitOpError() << "V1: " << where << " claims integer_only, but '" << bitwright::getName(op) << "' "
+                             << what << " '" << getValueName(value) << "' of type " << value.getType()
+                             << ": expected float only before the first quantize and behind the last dequantize";
   }
 };
 } // namespace

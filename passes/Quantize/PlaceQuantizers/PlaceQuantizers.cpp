@@ -43,17 +43,20 @@ struct PlaceQuantizers : bitwright::impl::PlaceQuantizersBase<PlaceQuantizers> {
     decideOperations();
     for (Operation *op : integer)
       for (OpOperand *operand : dataOperands(op))
-        if (!isFused(operand->get()))
+        if (!isFused(operand->get()) && !isDequantized(operand->get()))
           quantized.insert(operand->get());
     if (failed(checkRanges()))
       return signalPassFailure();
     emit(chooseGrids());
   }
 
+  static bool isDequantized(Value value) { return value.getDefiningOp<qnn::DequantizeOp>() != nullptr; }
   static bool readsCodesAlready(Operation *op) {
-    return llvm::all_of(dataOperands(op), [](OpOperand *operand) { return operand->get().getDefiningOp<qnn::DequantizeOp>() != nullptr; });
+    return llvm::all_of(dataOperands(op), [](OpOperand *operand) { return isDequantized(operand->get()); });
   }
-  static bool isConstantValue(Value value) { return isa_and_nonnull<qnn::ConstantOp, qnn::WeightOp>(value.getDefiningOp()); }
+  static bool isConstantValue(Value value) {
+    return isa_and_nonnull<qnn::ConstantOp, qnn::WeightOp>(value.getDefiningOp());
+  }
   bool isInteger(Operation *op) const { return op && integer.contains(op); }
   static bool isProduct(Operation *op) {
     OpClass kind = classify(op);
@@ -78,7 +81,9 @@ struct PlaceQuantizers : bitwright::impl::PlaceQuantizersBase<PlaceQuantizers> {
       for (Operation *op : integer) {
         if (isProduct(op))
           continue;
-        bool fromCodes = llvm::any_of(dataOperands(op), [&](OpOperand *operand) { return isInteger(operand->get().getDefiningOp()); });
+        bool fromCodes = llvm::any_of(dataOperands(op), [&](OpOperand *operand) {
+          return isInteger(operand->get().getDefiningOp()) || isDequantized(operand->get());
+        });
         if (!fromCodes || !isWanted(op->getResult(0)))
           remove.push_back(op);
       }
@@ -94,7 +99,8 @@ struct PlaceQuantizers : bitwright::impl::PlaceQuantizersBase<PlaceQuantizers> {
     if (!isInteger(op))
       return false;
     OpClass kind = classify(op);
-    return kind == OpClass::Product || kind == OpClass::Matmul || kind == OpClass::Binary || kind == OpClass::Average || isFusedClamp(op);
+    return kind == OpClass::Product || kind == OpClass::Matmul || kind == OpClass::Binary || kind == OpClass::Average ||
+           isFusedClamp(op);
   }
   /// A relu or clip that becomes the clamp of the operation before it (R11).
   bool isFusedClamp(Operation *op) const {
@@ -110,14 +116,16 @@ struct PlaceQuantizers : bitwright::impl::PlaceQuantizersBase<PlaceQuantizers> {
     Operation *user = *value.getUsers().begin(), *producer = value.getDefiningOp();
     if (isFusedClamp(user))
       return true;
-    return isInteger(user) && classify(user) == OpClass::Unary && classify(producer) == OpClass::Unary && !isFusedClamp(producer);
+    return isInteger(user) && classify(user) == OpClass::Unary && classify(producer) == OpClass::Unary &&
+           !isFusedClamp(producer);
   }
 
   static DenseF64ArrayAttr rangeAttrOf(Value value) {
     if (Operation *op = value.getDefiningOp())
       return op->getAttrOfType<DenseF64ArrayAttr>(rangeAttr);
     auto argument = cast<BlockArgument>(value);
-    return cast<func::FuncOp>(argument.getOwner()->getParentOp()).getArgAttrOfType<DenseF64ArrayAttr>(argument.getArgNumber(), rangeAttr);
+    return cast<func::FuncOp>(argument.getOwner()->getParentOp())
+        .getArgAttrOfType<DenseF64ArrayAttr>(argument.getArgNumber(), rangeAttr);
   }
 
   LogicalResult checkRanges() {
@@ -128,8 +136,9 @@ struct PlaceQuantizers : bitwright::impl::PlaceQuantizersBase<PlaceQuantizers> {
       auto range = rangeAttrOf(value);
       if (range && range.size() == 2 && range[0] <= range[1])
         continue;
-      emitError(value.getLoc()) << "value '" << getValueName(value) << "': expected a calibrated range (" << rangeAttr << " = array<f64: low, high>), found "
-                                << (range ? "a malformed one" : "none") << "; run calibrate-values and assign-schemes before";
+      emitError(value.getLoc()) << "value '" << getValueName(value) << "': expected a calibrated range (" << rangeAttr
+                                << " = array<f64: low, high>), found " << (range ? "a malformed one" : "none")
+                                << "; run calibrate-values and assign-schemes before";
       result = failure();
     }
     return result;
@@ -175,7 +184,8 @@ struct PlaceQuantizers : bitwright::impl::PlaceQuantizersBase<PlaceQuantizers> {
     llvm::DenseMap<void *, Range> shared;
     for (Value value : quantized) {
       Range range = rangeOfValue(value);
-      if (auto pad = dyn_cast_or_null<qnn::PadOp>(value.getDefiningOp()); pad && isInteger(pad) && pad.getMode() == qnn::PadMode::Constant) {
+      if (auto pad = dyn_cast_or_null<qnn::PadOp>(value.getDefiningOp());
+          pad && isInteger(pad) && pad.getMode() == qnn::PadMode::Constant) {
         double border = pad.getValue().convertToDouble();
         range = {std::min(range.low, border), std::max(range.high, border)};
       }
@@ -200,7 +210,8 @@ struct PlaceQuantizers : bitwright::impl::PlaceQuantizersBase<PlaceQuantizers> {
     OpBuilder builder(&getContext());
     for (auto &[value, grid] : grids) {
       SmallVector<OpOperand *> readers;
-      // What a float operation made stays float for float readers; what an integer operation makes exists as codes only.
+      // What a float operation made stays float for float readers; what an integer operation makes exists as codes
+      // only.
       bool madeOfCodes = isInteger(value.getDefiningOp());
       for (OpOperand &use : value.getUses()) {
         bool asCodes = isInteger(use.getOwner()) && llvm::is_contained(dataOperands(use.getOwner()), &use);
@@ -223,7 +234,8 @@ struct PlaceQuantizers : bitwright::impl::PlaceQuantizersBase<PlaceQuantizers> {
         SmallVector<int32_t> constants;
         int32_t high = (1 << (bits - 1)) - 1;
         for (float v : toFloats(*data))
-          constants.push_back(std::min(std::max(int32_t(std::nearbyint(v / grid.scale)) + grid.zeroPoint, -high - 1), high));
+          constants.push_back(
+              std::min(std::max(int32_t(std::nearbyint(v / grid.scale)) + grid.zeroPoint, -high - 1), high));
         codes = createConstant(builder, loc, name + "/codes", type.getShape(), bits, constants);
       } else {
         auto quantize = qnn::QuantizeOp::create(builder, loc, codeType, value, scale, zeroPoint, scheme);
@@ -238,8 +250,10 @@ struct PlaceQuantizers : bitwright::impl::PlaceQuantizersBase<PlaceQuantizers> {
         eraseIfUnused(value.getDefiningOp());
     }
     for (Operation &op : getOperation().getBody().front())
-      if (op.hasAttr(activationSchemeAttr) && classify(&op) != OpClass::Other && !isInteger(&op) && !readsCodesAlready(&op))
-        remarkOn(&op, false, "quantize", "float", "stays float: it does not lie between two operations that run on codes");
+      if (op.hasAttr(activationSchemeAttr) && classify(&op) != OpClass::Other && !isInteger(&op) &&
+          !readsCodesAlready(&op))
+        remarkOn(&op, false, "quantize", "float",
+                 "stays float: it does not lie between two operations that run on codes");
   }
 };
 } // namespace

@@ -43,7 +43,8 @@ struct QuantizeWeights : bitwright::impl::QuantizeWeightsBase<QuantizeWeights> {
       return failure();
     for (auto [i, v] : llvm::enumerate(toFloats(*data)))
       if (!std::isfinite(v))
-        return op->emitOpError() << "'" << bitwright::getName(op) << "': expected finite weights, found NaN or infinity at element " << i << " of '"
+        return op->emitOpError() << "'" << bitwright::getName(op)
+                                 << "': expected finite weights, found NaN or infinity at element " << i << " of '"
                                  << getValueName(weight) << "'";
     return success();
   }
@@ -64,7 +65,8 @@ struct QuantizeWeights : bitwright::impl::QuantizeWeightsBase<QuantizeWeights> {
     auto dequantize = qnn::DequantizeOp::create(builder, op->getLoc(), type, codes, scales, Value(), scheme);
     setName(dequantize, name + "/dequantize");
     op->setOperand(1, dequantize);
-    remarkOn(op, true, "quantize", "weight", scheme.getStorage().str() + ", " + std::to_string(result.scales.size()) + " scales");
+    remarkOn(op, true, "quantize", "weight",
+             scheme.getStorage().str() + ", " + std::to_string(result.scales.size()) + " scales");
     eraseIfUnused(weight.getDefiningOp());
   }
 };

@@ -39,7 +39,8 @@ struct VerifyQuantized : bitwright::impl::VerifyQuantizedBase<VerifyQuantized> {
       return success(); // dynamic scales are computed from the data
     for (auto [i, s] : llvm::enumerate(toFloats(*data)))
       if (!(s >= 0x1p-126f) || std::isinf(s))
-        return op->emitOpError() << "'" << bitwright::getName(op) << "': Q2: expected finite scales of at least 2^-126, found " << std::to_string(s)
+        return op->emitOpError() << "'" << bitwright::getName(op)
+                                 << "': Q2: expected finite scales of at least 2^-126, found " << std::to_string(s)
                                  << " at index " << i;
     return success();
   }
@@ -48,20 +49,22 @@ struct VerifyQuantized : bitwright::impl::VerifyQuantizedBase<VerifyQuantized> {
   static LogicalResult checkWeight(qnn::DequantizeOp dequantize) {
     auto codes = getConstant(dequantize.getInput());
     bool isWeight = llvm::any_of(dequantize->getUses(), [](OpOperand &use) {
-      return use.getOperandNumber() == 1 && use.getOwner()->hasAttr(weightSchemeAttr) && classify(use.getOwner()) == OpClass::Product;
+      return use.getOperandNumber() == 1 && use.getOwner()->hasAttr(weightSchemeAttr) &&
+             classify(use.getOwner()) == OpClass::Product;
     });
     if (!codes || !isWeight)
       return success();
     int64_t limit = (int64_t(1) << (dequantize.getInput().getType().getElementTypeBitWidth() - 1)) - 1;
     for (auto [i, q] : llvm::enumerate(toIntegers(*codes)))
       if (q < -limit || q > limit)
-        return dequantize.emitOpError() << "'" << bitwright::getName(dequantize) << "': expected symmetric codes in [" << -limit << ", " << limit
-                                        << "], found " << q << " at element " << i;
+        return dequantize.emitOpError() << "'" << bitwright::getName(dequantize) << "': expected symmetric codes in ["
+                                        << -limit << ", " << limit << "], found " << q << " at element " << i;
     if (auto zeroPoint = dequantize.getZeroPoint())
       if (auto data = getConstant(zeroPoint))
         for (int64_t z : toIntegers(*data))
           if (z != 0)
-            return dequantize.emitOpError() << "'" << bitwright::getName(dequantize) << "': expected weights with zero point 0, found " << z;
+            return dequantize.emitOpError()
+                   << "'" << bitwright::getName(dequantize) << "': expected weights with zero point 0, found " << z;
     return success();
   }
 
@@ -75,9 +78,10 @@ struct VerifyQuantized : bitwright::impl::VerifyQuantizedBase<VerifyQuantized> {
     // Imported graphs may rescale here; what place-quantizers made must not.
     if (!op->hasAttr(activationSchemeAttr) || !first || !second || *first == *second)
       return success();
-    InFlightDiagnostic error = op->emitOpError() << "'" << bitwright::getName(op) << "': E5: expected one grid before and behind, found scale " << first->scale
-                                                 << " and zero point " << first->zeroPoint << " before, scale " << second->scale << " and zero point "
-                                                 << second->zeroPoint << " behind";
+    InFlightDiagnostic error =
+        op->emitOpError() << "'" << bitwright::getName(op) << "': E5: expected one grid before and behind, found scale "
+                          << first->scale << " and zero point " << first->zeroPoint << " before, scale "
+                          << second->scale << " and zero point " << second->zeroPoint << " behind";
     error.attachNote(behind.getLoc()) << "the quantizer behind";
     return error;
   }

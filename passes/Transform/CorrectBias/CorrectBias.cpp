@@ -40,7 +40,8 @@ struct CorrectBias : bitwright::impl::CorrectBiasBase<CorrectBias> {
     if (!found)
       return;
     for (Operation &op : llvm::make_early_inc_range(func.getBody().front())) {
-      if (!op.hasAttr(weightSchemeAttr) || classify(&op) != OpClass::Product || getWeightOf(&op).getDefiningOp<qnn::DequantizeOp>())
+      if (!op.hasAttr(weightSchemeAttr) || classify(&op) != OpClass::Product ||
+          getWeightOf(&op).getDefiningOp<qnn::DequantizeOp>())
         continue;
       auto input = op.getOperand(0).getDefiningOp<qnn::DequantizeOp>();
       auto quantize = input ? input.getInput().getDefiningOp<qnn::QuantizeOp>() : nullptr;
@@ -80,7 +81,8 @@ struct CorrectBias : bitwright::impl::CorrectBiasBase<CorrectBias> {
       int64_t output = transposed ? a / (inputs / groups) * shape[1] + b : a;
       int64_t channel = transposed ? a : a / (outputs / groups) * shape[1] + b;
       float scale = quantized.scales.size() == 1 ? quantized.scales[0] : quantized.scales[size_t(transposed ? b : a)];
-      shift[size_t(output)] += means[size_t(channel)] * (double(quantized.codes[size_t(i)]) * scale - weights[size_t(i)]);
+      shift[size_t(output)] +=
+          means[size_t(channel)] * (double(quantized.codes[size_t(i)]) * scale - weights[size_t(i)]);
     }
     std::vector<float> bias(size_t(outputs), 0.0f);
     if (Value old = getBiasOf(op))
@@ -92,7 +94,8 @@ struct CorrectBias : bitwright::impl::CorrectBiasBase<CorrectBias> {
     }
     OpBuilder builder(op);
     Value old = getBiasOf(op);
-    setBiasOf(op, createConstant(builder, op->getLoc(), (bitwright::getName(op) + "/corrected_bias").str(), {outputs}, bias));
+    setBiasOf(
+        op, createConstant(builder, op->getLoc(), (bitwright::getName(op) + "/corrected_bias").str(), {outputs}, bias));
     if (old)
       eraseIfUnused(old.getDefiningOp());
     remarkOn(op, true, "transform", "bias", "bias corrected by at most " + std::to_string(largest));

@@ -2,9 +2,10 @@
 //
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
-// Each graph is calibrated, quantized, and run twice on the same inputs: as quantize-dequantize simulation in float, and as integers. Both
-// compute the same real number before one rounding; the integer side differs by the rounding of bias (R15, half an accumulator step),
-// of the multiplier (R6) and half-up against half-even ties, so codes agree but for rare neighbours.
+// Each graph is calibrated, quantized, and run twice on the same inputs: as quantize-dequantize simulation in float,
+// and as integers. Both compute the same real number before one rounding; the integer side differs by the rounding of
+// bias (R15, half an accumulator step), of the multiplier (R6) and half-up against half-even ties, so codes agree but
+// for rare neighbours.
 //
 //===----------------------------------------------------------------------===//
 
@@ -12,6 +13,8 @@
 #include "dialects/Kernel/Kernel.h"
 #include "lib/Reference/Interpreter.h"
 #include "lib/Statistics/Collect.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
 #include "passes/Allocate/AssignSchemes/AssignSchemes.h"
 #include "passes/Integerize/ConvertQnnToDyadic/ConvertQnnToDyadic.h"
 #include "passes/Integerize/VerifyAccumulators/VerifyAccumulators.h"
@@ -19,8 +22,6 @@
 #include "passes/Quantize/QuantizeWeights/QuantizeWeights.h"
 #include "passes/Quantize/VerifyQuantized/VerifyQuantized.h"
 #include "passes/Transform/CorrectBias/CorrectBias.h"
-#include "mlir/Parser/Parser.h"
-#include "mlir/Pass/PassManager.h"
 #include "gtest/gtest.h"
 #include <cmath>
 #include <random>
@@ -47,7 +48,8 @@ protected:
 
   void weight(StringRef name, ArrayRef<int64_t> shape, float low = -1, float high = 1) {
     auto type = RankedTensorType::get(shape, Float32Type::get(&context));
-    getWeightStore(&context).set(name, WeightData::copyOf<float>(type, random(size_t(type.getNumElements()), low, high)));
+    getWeightStore(&context).set(name,
+                                 WeightData::copyOf<float>(type, random(size_t(type.getNumElements()), low, high)));
   }
 
   template <typename... Passes> void run(ModuleOp module, Passes... passes) {
@@ -58,7 +60,8 @@ protected:
 
   static func::FuncOp function(ModuleOp module) { return *module.getOps<func::FuncOp>().begin(); }
 
-  /// Calibrates on `count` random inputs, quantizes, integerizes; checks that `expected` (operation -> how many) is what came out; compares.
+  /// Calibrates on `count` random inputs, quantizes, integerizes; checks that `expected` (operation -> how many) is
+  /// what came out; compares.
   void check(StringRef text, unsigned count, std::map<std::string, int> expected, float low = -1, float high = 1) {
     OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, &context);
     ASSERT_TRUE(module);
@@ -69,7 +72,8 @@ protected:
     for (mlir::Operation &op : func.getBody().front())
       if (isa<qnn::ConvOp, qnn::LinearOp, qnn::ConvTransposeOp>(op)) {
         auto input = cast<RankedTensorType>(op.getOperand(0).getType());
-        statistics->values[getValueName(op.getOperand(0))].channelAxis = isa<qnn::LinearOp>(op) ? input.getRank() - 1 : 1;
+        statistics->values[getValueName(op.getOperand(0))].channelAxis =
+            isa<qnn::LinearOp>(op) ? input.getRank() - 1 : 1;
       }
     InterpreterRunner runner(func);
     llvm::StringSet<> wanted = observedValues(func);
@@ -80,12 +84,15 @@ protected:
       array.data.resize(values.size() * 4);
       memcpy(array.data.data(), values.data(), array.data.size());
       sample.inputs.push_back(array);
-      ASSERT_FALSE(bool(runner.run(sample, wanted, [&](StringRef name, ArrayRef<float> v, ArrayRef<int64_t> shape) { statistics->values[name.str()].add(v, shape); })));
+      ASSERT_FALSE(bool(runner.run(sample, wanted, [&](StringRef name, ArrayRef<float> v, ArrayRef<int64_t> shape) {
+        statistics->values[name.str()].add(v, shape);
+      })));
     }
     context.getOrLoadDialect<qnn::QnnDialect>()->getStatistics() = statistics;
     AssignSchemesOptions schemes;
     schemes.recipe = "w8a8";
-    run(*module, createAssignSchemes(schemes), createPlaceQuantizers(), createCorrectBias(), createQuantizeWeights(), createVerifyQuantized());
+    run(*module, createAssignSchemes(schemes), createPlaceQuantizers(), createCorrectBias(), createQuantizeWeights(),
+        createVerifyQuantized());
     OwningOpRef<ModuleOp> integers = module->clone();
     run(*integers, createConvertQnnToDyadic(), createVerifyAccumulators());
 
@@ -99,8 +106,9 @@ protected:
     // Codes by the name of the quantizer that made them; float results by position.
     int64_t compared = 0, different = 0;
     for (const Sample &sample : samples) {
-      Tensor input = Tensor::of<float>(reference::Element::F32, sample.inputs[0].shape,
-                                       {reinterpret_cast<const float *>(sample.inputs[0].data.data()), sample.inputs[0].data.size() / 4});
+      Tensor input = Tensor::of<float>(
+          reference::Element::F32, sample.inputs[0].shape,
+          {reinterpret_cast<const float *>(sample.inputs[0].data.data()), sample.inputs[0].data.size() / 4});
       std::map<std::string, Tensor> simulated;
       reference::InterpretOptions options;
       options.observer = [&](mlir::Operation *op, unsigned, const Tensor &tensor) {
@@ -114,7 +122,8 @@ protected:
           return;
         for (int64_t i = 0; i < tensor.getNumElements(); ++i) {
           int64_t d = tensor.asInteger(i) - other->second.asInteger(i);
-          // A neighbour upstream may move a product by a few steps more; a wrong zero point, scale or pad moves everything.
+          // A neighbour upstream may move a product by a few steps more; a wrong zero point, scale or pad moves
+          // everything.
           EXPECT_LE(std::abs(d), 3) << other->first << " element " << i;
           different += d != 0;
           ++compared;
@@ -230,14 +239,15 @@ func.func @main(%x: tensor<1x1x3xi8> {qnn.name = "x"}) -> tensor<1x1x3xi32> {
   return %0 : tensor<1x1x3xi32>
 }
 )",
-                                                                &context);
+                                                             &context);
   ASSERT_TRUE(module);
   const int w[3] = {2, -3, 5};
   for (int a = -8; a < 8; ++a)
     for (int b = -8; b < 8; ++b)
       for (int c = -8; c < 8; ++c) {
         int8_t x[3] = {int8_t(a), int8_t(b), int8_t(c)};
-        auto results = reference::interpret(function(*module), {Tensor::of<int8_t>(reference::Element::S8, {1, 1, 3}, x)});
+        auto results =
+            reference::interpret(function(*module), {Tensor::of<int8_t>(reference::Element::S8, {1, 1, 3}, x)});
         ASSERT_TRUE(succeeded(results));
         for (int p = 0; p < 3; ++p) {
           int sum = 0;

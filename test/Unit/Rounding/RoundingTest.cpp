@@ -23,7 +23,8 @@ TEST(Grid, ZeroIsACodeAndTheRangeIsCovered) {
     Grid grid = gridOf(range);
     ASSERT_GE(grid.zeroPoint, -128);
     ASSERT_LE(grid.zeroPoint, 127);
-    // The zero point is rounded, so either end may be cut by half a step; the scale is rounded to float32 (2^-24 relative, times 255 steps).
+    // The zero point is rounded, so either end may be cut by half a step; the scale is rounded to float32 (2^-24
+    // relative, times 255 steps).
     double slack = grid.scale * (0.5 + 255 * 0x1p-23);
     EXPECT_LE((-128 - grid.zeroPoint) * double(grid.scale), std::min(range.low, 0.0) + slack);
     EXPECT_GE((127 - grid.zeroPoint) * double(grid.scale), std::max(range.high, 0.0) - slack);
@@ -129,7 +130,8 @@ overrides:
   - {match: "*", activations: {observer: kl}}
   - {match: "head.2", keep: quantized, weights: {format: s16}}
   - {match: "body.{1,2}", keep: float}
-)", "r.yaml");
+)",
+                              "r.yaml");
   ASSERT_TRUE(bool(recipe)) << llvm::toString(recipe.takeError());
   EXPECT_EQ(recipe->schemeFor("x", "softmax").keepFloat, "keep_float: softmax");
   EXPECT_EQ(recipe->schemeFor("head.1", "conv").keepFloat, "keep_float: head*");

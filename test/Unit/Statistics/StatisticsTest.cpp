@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "lib/Statistics/Collect.h"
 #include "lib/Statistics/Statistics.h"
+#include "lib/Statistics/Collect.h"
 #include "llvm/Support/FileSystem.h"
 #include "gtest/gtest.h"
 #include <algorithm>
@@ -25,7 +25,9 @@ std::vector<float> normal(size_t count, unsigned seed, double sigma = 1) {
   return values;
 }
 
-uint64_t bin(const Histogram &h, double value) { return h.getBins()[size_t(std::floor(value / h.binWidth())) + Histogram::binCount / 2]; }
+uint64_t bin(const Histogram &h, double value) {
+  return h.getBins()[size_t(std::floor(value / h.binWidth())) + Histogram::binCount / 2];
+}
 
 TEST(Histogram, CountsAndRange) {
   Histogram h;
@@ -101,8 +103,8 @@ TEST(Histogram, QuantileOfUniform) {
 }
 
 TEST(RangeChoice, MseOfGaussianAndLaplace) {
-  // Optimal clipping for 8 bits: 3.92 sigma (Gaussian) and 9.89 b (Laplace), Banner et al., NeurIPS 2019. Those are for infinitely
-  // many values; the cost is flat around the optimum and the choice is in steps of 1/128 of the extremes.
+  // Optimal clipping for 8 bits: 3.92 sigma (Gaussian) and 9.89 b (Laplace), Banner et al., NeurIPS 2019. Those are for
+  // infinitely many values; the cost is flat around the optimum and the choice is in steps of 1/128 of the extremes.
   std::vector<float> values = normal(1000000, 5);
   Histogram h;
   h.add(values);
@@ -178,7 +180,8 @@ TEST(RangeChoice, EveryObserverHoldsZeroAndStaysInside) {
 }
 
 TEST(RangeChoice, PercentileOfMostlyZeros) {
-  // 1 value in 100 000 is not zero: the 99.99th percentile is inside the zeros' bin, which is no range to quantize with.
+  // 1 value in 100 000 is not zero: the 99.99th percentile is inside the zeros' bin, which is no range to quantize
+  // with.
   std::vector<float> values(100000, 0.0f);
   values[5] = 4.0f;
   ValueStatistics value;
@@ -255,8 +258,9 @@ TEST(StatisticsFile, MergeRefusesAnotherGraph) {
   b.graphDigest = "two";
   llvm::Error error = a.merge(b);
   ASSERT_TRUE(bool(error));
-  EXPECT_EQ(llvm::toString(std::move(error)), "statistics of two graphs cannot be merged: expected graph digest one, found two; calibrate both shards "
-                                              "with one model and one compiler version");
+  EXPECT_EQ(llvm::toString(std::move(error)),
+            "statistics of two graphs cannot be merged: expected graph digest one, found two; calibrate both shards "
+            "with one model and one compiler version");
   b.graphDigest = "one";
   a.samples = 2;
   b.samples = 3;
