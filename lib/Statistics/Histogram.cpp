@@ -139,33 +139,35 @@ Range chooseByKl(const Histogram &histogram, Range extremes, int levels) {
   double bestDivergence = std::numeric_limits<double>::infinity();
   double width = histogram.binWidth();
   constexpr int steps = 100;
-  // A cell must hold many bins, or a narrow range wins for the histogram's own coarseness: 16 at the full range, as in
-  // the publication (2048 bins of |x|, 128 levels).
-  int cellCount = std::min(levels, std::max(8, int((extremes.high - extremes.low) / width / 16)));
+  // Exact zeros (ReLU, padding) are a code whatever the range: the two middle bins take the level of their neighbours,
+  // or their spike alone would decide.
+  std::vector<double> counts(histogram.getBins().begin(), histogram.getBins().end());
+  counts[half] = std::min(counts[half], counts[half + 1]);
+  counts[half - 1] = std::min(counts[half - 1], counts[half - 2]);
   for (int s = 0; s < steps * 7 / 10; ++s) {
     double fraction = double(steps - s) / steps;
     Range range = {extremes.low * fraction, extremes.high * fraction};
     int first = std::max(0, int(std::floor(range.low / width)) + half);
     int last = std::min(Histogram::binCount - 1, int(std::ceil(range.high / width)) - 1 + half);
     int count = last - first + 1;
-    if (count < 2 * cellCount)
+    if (count < levels / 2)
       break;
     // P: the clipped distribution, outliers at the border bins. Q: P without its outliers, shared out over the cells.
     std::vector<double> p(static_cast<size_t>(count)), q(static_cast<size_t>(count));
     for (int i = 0; i < Histogram::binCount; ++i)
-      p[size_t(std::min(std::max(i, first), last) - first)] += double(histogram.getBins()[size_t(i)]);
-    int cells = cellCount;
+      p[size_t(std::min(std::max(i, first), last) - first)] += counts[size_t(i)];
+    int cells = std::min(levels, count);
     for (int cell = 0; cell < cells; ++cell) {
       int begin = int(int64_t(count) * cell / cells), end = int(int64_t(count) * (cell + 1) / cells);
       double sum = 0;
       int occupied = 0;
       for (int i = begin; i < end; ++i) {
-        double n = double(histogram.getBins()[size_t(first + i)]);
+        double n = counts[size_t(first + i)];
         sum += n;
         occupied += n > 0;
       }
       for (int i = begin; i < end; ++i)
-        if (histogram.getBins()[size_t(first + i)])
+        if (counts[size_t(first + i)] > 0)
           q[size_t(i)] = sum / occupied;
     }
     double sumP = 0, sumQ = 0, divergence = 0;
