@@ -10,6 +10,7 @@
 //   3. epilogue of the region on the sums.
 // Integer weights are s16 for every product, so weights wider than 8 bits cost nothing.
 //===----------------------------------------------------------------------===//
+#include "dialects/Dyadic/Dyadic.h"
 #include "lib/Target/X86/Gemm.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -32,7 +33,7 @@ public:
   LogicalResult run();
 
 private:
-  LogicalResult packWeights();
+  void packWeights();
   void tile(Value t);
   void channelBlock(Value block, bool partial);
   void fillStrip(Value firstChannel, Value mask);
@@ -71,7 +72,7 @@ private:
   Value stripWidth, left, right; ///< columns; [left, right) lie inside the input
 };
 
-LogicalResult DepthwiseEmitter::packWeights() {
+void DepthwiseEmitter::packWeights() {
   auto weight = k.constant(a.weight);
   std::optional<WeightData> given;
   if (a.bias)
@@ -81,12 +82,9 @@ LogicalResult DepthwiseEmitter::packWeights() {
     weights = k.constantBuffer("depthwise weights [C/16][tap][16] f32", ArrayRef<uint8_t>(packDepthwise(layout, toFloats(*weight))));
     bias = k.constantBuffer("bias f32", ArrayRef<float>(padBias(1, a.outputChannels, given ? toFloats(*given) : std::vector<float>())));
     padding = k.constantBuffer("padding", ArrayRef<uint8_t>(std::vector<uint8_t>(64)));
-    return success();
+    return;
   }
   std::vector<int64_t> values = toIntegers(*weight);
-  for (int64_t v : values)
-    if (v < -32768 || v > 32767)
-      return a.op->emitOpError() << "expected depthwise weights of at most 16 bits, found " << v, failure();
   weights = k.constantBuffer("depthwise weights [C/16][tap pair][16][2] s16", ArrayRef<uint8_t>(packDepthwise(layout, values)));
   std::vector<int32_t> folded =
       foldBias(1, a.outputChannels, a.taps, values, given ? toIntegers(*given) : std::vector<int64_t>(), a.zeroPoint, 0);
@@ -96,7 +94,6 @@ LogicalResult DepthwiseEmitter::packWeights() {
   for (int64_t i = 0; i < 64; ++i)
     code[i] = uint8_t(uint64_t(a.zeroPoint) >> (i % bytes * 8));
   padding = k.constantBuffer("code of the input's zero point", ArrayRef<uint8_t>(code));
-  return success();
 }
 
 DepthwiseEmitter::Line DepthwiseEmitter::line(int64_t outerTap) {
@@ -291,10 +288,9 @@ LogicalResult DepthwiseEmitter::run() {
   if (!a.isConv || a.spatial() == 0 || a.groups != a.inputChannels || a.inputChannels != a.outputChannels)
     return a.op->emitOpError("expected one filter a channel in a depthwise region: groups = input channels = output channels"), failure();
   input = contiguousInput(k, a);
-  if (!input)
-    return a.op->emitOpError("expected the input of a depthwise region to be a channels-last operand (f32, i8 or i16): run assign-layouts"), failure();
-  if (mlir::failed(packWeights()))
-    return failure();
+  if (!input) // not channels-last: slow, but any order of memory works
+    return emitLoops(k);
+  packWeights();
   int64_t last = a.spatial() - 1;
   const SymbolicShape &result = k.shape(a.result), &shape = k.shape(a.input);
   for (int64_t d = 0; d <= last; ++d) {
@@ -321,6 +317,9 @@ LogicalResult DepthwiseEmitter::run() {
 } // namespace
 
 LogicalResult emitDepthwise(KernelBuilder &k) {
+  for (Operation &op : k.op.getBlock().without_terminator())
+    if (isa<qnn::ConvOp, dyadic::ConvOp>(op) && !hasConstantWeights(k, &op))
+      return emitLoops(k);
   FailureOr<ConvAnchor> anchor = findConvAnchor(k);
   if (failed(anchor))
     return failure();

@@ -29,7 +29,7 @@ public:
 
 private:
   void plan();
-  LogicalResult packWeights();
+  void packWeights();
   void setRowSpace();
   void tile(Value t);
 
@@ -65,7 +65,7 @@ private:
   bool failed = false;
 };
 
-LogicalResult GemmEmitter::packWeights() {
+void GemmEmitter::packWeights() {
   auto weight = k.constant(a.weight);
   std::optional<WeightData> bias;
   if (a.bias)
@@ -76,14 +76,12 @@ LogicalResult GemmEmitter::packWeights() {
     layout = PanelLayout{kind, a.groups, n, depth};
     weights = k.constantBuffer("weights [group][N/16][K][16] f32", ArrayRef<uint8_t>(packFloatPanels(layout, toFloats(*weight), a.taps)));
     start = k.constantBuffer("bias f32", ArrayRef<float>(padBias(a.groups, n, bias ? toFloats(*bias) : std::vector<float>())));
-    return success();
+    return;
   }
   std::vector<int64_t> values = toIntegers(*weight);
   int64_t low = 0, high = 0;
   for (int64_t v : values)
     low = std::min(low, v), high = std::max(high, v);
-  if (low < -32768 || high > 32767)
-    return a.op->emitOpError() << "expected weights of at most 16 bits, found values from " << low << " to " << high, failure();
   kind = cast<RankedTensorType>(a.input.getType()).getElementType().isInteger(16) || low < -128 || high > 127 ? PanelKind::Words : PanelKind::Bytes;
   layout = PanelLayout{kind, a.groups, n, depth};
   weights = k.constantBuffer(kind == PanelKind::Bytes ? "weights [group][N/16][K/4][16][4] s8" : "weights [group][N/16][K/2][16][2] s16",
@@ -91,7 +89,6 @@ LogicalResult GemmEmitter::packWeights() {
   std::vector<int32_t> folded = foldBias(a.groups, n, depth, values, bias ? toIntegers(*bias) : std::vector<int64_t>(), a.zeroPoint,
                                          kind == PanelKind::Bytes ? 128 : 0);
   start = k.constantBuffer("bias with zero point folded in, s32", ArrayRef<int32_t>(folded));
-  return success();
 }
 
 void GemmEmitter::plan() {
@@ -442,8 +439,7 @@ void GemmEmitter::tile(Value t) {
 }
 
 LogicalResult GemmEmitter::run() {
-  if (mlir::failed(packWeights()))
-    return failure();
+  packWeights();
   input = contiguousInput(k, a);
   plan();
   setRowSpace();
@@ -466,8 +462,7 @@ LogicalResult emitGemm(KernelBuilder &k) {
   for (Operation &op : k.op.getBlock().without_terminator()) {
     if (isa<qnn::MatmulOp, dyadic::MatmulOp>(op))
       return emitMatmul(k, &op);
-    // A weight that is computed at run time has no panels: element by element.
-    if (isa<qnn::ConvOp, qnn::LinearOp, dyadic::ConvOp, dyadic::LinearOp>(op) && !k.constant(op.getOperand(1)))
+    if (isa<qnn::ConvOp, qnn::LinearOp, dyadic::ConvOp, dyadic::LinearOp>(op) && !hasConstantWeights(k, &op))
       return emitLoops(k);
   }
   FailureOr<ConvAnchor> anchor = findConvAnchor(k);

@@ -42,6 +42,10 @@ struct ConvAnchor {
   bool isPointwise() const;
 };
 
+/// Whether weight and bias of a convolution or linear layer are constants. What is computed at run time has no panels: such regions
+/// go element by element (emitLoops).
+bool hasConstantWeights(KernelBuilder &k, mlir::Operation *product);
+
 /// The anchor of a region: its only convolution or linear layer. Diagnoses what the templates cannot take.
 mlir::FailureOr<ConvAnchor> findConvAnchor(KernelBuilder &k);
 

@@ -50,6 +50,10 @@ template <typename Op> void readOperands(Op op, ConvAnchor &anchor) {
 }
 } // namespace
 
+bool hasConstantWeights(KernelBuilder &k, Operation *product) {
+  return k.constant(product->getOperand(1)) && (product->getNumOperands() < 3 || k.constant(product->getOperand(2)));
+}
+
 FailureOr<ConvAnchor> findConvAnchor(KernelBuilder &k) {
   ConvAnchor anchor;
   for (Operation &op : k.op.getBlock().without_terminator()) {
@@ -68,10 +72,6 @@ FailureOr<ConvAnchor> findConvAnchor(KernelBuilder &k) {
   }
   if (!anchor.op)
     return k.op.emitOpError("asks for the gemm template, but holds no convolution, linear layer or matmul"), failure();
-  if (!k.constant(anchor.weight))
-    return anchor.op->emitOpError("expected a constant weight in a gemm region, found a run-time tensor"), failure();
-  if (anchor.bias && !k.constant(anchor.bias))
-    return anchor.op->emitOpError("expected a constant bias in a gemm region, found a run-time tensor"), failure();
   // What follows must be elementwise: it is computed on the accumulators of a few rows.
   const SymbolicShape &shape = k.shape(anchor.result);
   for (Value value : k.op.getYield().getValues())
