@@ -68,11 +68,14 @@ static std::unique_ptr<llvm::TargetMachine> createTargetMachine(Isa isa) {
   if (!target)
     return nullptr;
   // x86-64-v3: AVX2, FMA, F16C, BMI. The wide level lists what the runtime checks for.
-  std::string features = isa == Isa::Avx2 ? "" : "+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx512cd,+avx512vnni,+avx512vbmi,-prefer-256-bit";
+  std::string features =
+      isa == Isa::Avx2 ? ""
+                       : "+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx512cd,+avx512vnni,+avx512vbmi,-prefer-256-bit";
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
-  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(triple, "x86-64-v3", features, options, llvm::Reloc::PIC_,
-                                                                          llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
+  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(triple, "x86-64-v3", features, options,
+                                                                          llvm::Reloc::PIC_, llvm::CodeModel::Small,
+                                                                          llvm::CodeGenOptLevel::Default));
 }
 
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine, Isa isa) {
@@ -124,7 +127,8 @@ struct Flattener {
     for (const llvm::object::SectionRef &section : object.sections()) {
       llvm::object::ELFSectionRef elf(section);
       std::string name = llvm::cantFail(section.getName()).str();
-      if (!(elf.getFlags() & llvm::ELF::SHF_ALLOC) || section.getSize() == 0 || StringRef(name).starts_with(".eh_frame"))
+      if (!(elf.getFlags() & llvm::ELF::SHF_ALLOC) || section.getSize() == 0 ||
+          StringRef(name).starts_with(".eh_frame"))
         continue;
       if ((elf.getFlags() & llvm::ELF::SHF_WRITE) || section.isBSS())
         return fail("expected no writable data in kernels, found section " + name);
@@ -145,8 +149,10 @@ struct Flattener {
         if (target == object.section_end())
           return fail("expected kernels that call nothing, found the undefined symbol " + name.str());
         if (!bases.count(target->getIndex()))
-          return fail("found a reference to section " + llvm::cantFail(target->getName()).str() + ", which is not part of the code");
-        uint64_t value = bases[target->getIndex()] + llvm::cantFail(symbol->getValue()), place = bases[relocated->getIndex()] + relocation.getOffset();
+          return fail("found a reference to section " + llvm::cantFail(target->getName()).str() +
+                      ", which is not part of the code");
+        uint64_t value = bases[target->getIndex()] + llvm::cantFail(symbol->getValue()),
+                 place = bases[relocated->getIndex()] + relocation.getOffset();
         int64_t addend = llvm::cantFail(llvm::object::ELFRelocationRef(relocation).getAddend());
         switch (relocation.getType()) {
         case llvm::ELF::R_X86_64_PC32:
@@ -157,17 +163,20 @@ struct Flattener {
           llvm::support::endian::write64le(&blob.bytes[place], value + addend - place);
           break;
         default:
-          return fail("found relocation type " + std::to_string(relocation.getType()) + ", which is not position-independent");
+          return fail("found relocation type " + std::to_string(relocation.getType()) +
+                      ", which is not position-independent");
         }
       }
     }
     for (const llvm::object::SymbolRef &symbol : object.symbols()) {
-      if (llvm::cantFail(symbol.getType()) != llvm::object::SymbolRef::ST_Function || !(llvm::cantFail(symbol.getFlags()) & llvm::object::SymbolRef::SF_Global))
+      if (llvm::cantFail(symbol.getType()) != llvm::object::SymbolRef::ST_Function ||
+          !(llvm::cantFail(symbol.getFlags()) & llvm::object::SymbolRef::SF_Global))
         continue;
       auto section = llvm::cantFail(symbol.getSection());
       if (section == object.section_end())
         continue;
-      blob.entries.push_back({llvm::cantFail(symbol.getName()).str(), bases[section->getIndex()] + llvm::cantFail(symbol.getValue())});
+      blob.entries.push_back(
+          {llvm::cantFail(symbol.getName()).str(), bases[section->getIndex()] + llvm::cantFail(symbol.getValue())});
     }
     return true;
   }

@@ -47,13 +47,14 @@ Value ElementEmitter::emit(Value tensor, const Index &index) {
   if (isa<BlockArgument>(tensor))
     return load(k.memory(tensor), cast<RankedTensorType>(tensor.getType()).getElementType(), index);
   Operation *op = tensor.getDefiningOp();
-  for (auto family : {&ElementEmitter::emitElementwise, &ElementEmitter::emitInteger, &ElementEmitter::emitMovement, &ElementEmitter::emitWindow,
-                      &ElementEmitter::emitReduction}) {
+  for (auto family : {&ElementEmitter::emitElementwise, &ElementEmitter::emitInteger, &ElementEmitter::emitMovement,
+                      &ElementEmitter::emitWindow, &ElementEmitter::emitReduction}) {
     Value value = (this->*family)(op, index);
     if (value || failed)
       return value;
   }
-  return fail(op, "has no x86 code as part of a fused region: expected elementwise, data movement, window or reduction operations, or the anchor of "
+  return fail(op, "has no x86 code as part of a fused region: expected elementwise, data movement, window or reduction "
+                  "operations, or the anchor of "
                   "the region's template");
 }
 
@@ -239,7 +240,8 @@ void ElementEmitter::store(Value value, const TensorMemory &memory, Type element
     }
     for (unsigned lane = 0; lane < index.lanes; ++lane) {
       auto one = [&] {
-        k.store(vector::ExtractOp::create(k.b, k.loc, value, int64_t(lane)), k.gep(memory.pointer, k.mul(laneOffset(k, at, lane), size)));
+        k.store(vector::ExtractOp::create(k.b, k.loc, value, int64_t(lane)),
+                k.gep(memory.pointer, k.mul(laneOffset(k, at, lane), size)));
       };
       if (index.mask)
         k.ifThen(vector::ExtractOp::create(k.b, k.loc, index.mask, int64_t(lane)), one);
@@ -286,7 +288,8 @@ Value ElementEmitter::restrict(Index &index, const DimIndex &dim, Value low, Val
     return inside;
   }
   Value lanes = lanesOf(dim, index.lanes);
-  Value inside = k.both(k.less(k.splat(k.sub(low, k.i64(1)), index.lanes), lanes), k.less(lanes, k.splat(high, index.lanes)));
+  Value inside =
+      k.both(k.less(k.splat(k.sub(low, k.i64(1)), index.lanes), lanes), k.less(lanes, k.splat(high, index.lanes)));
   index.mask = k.both(index.mask, inside);
   return inside;
 }
@@ -302,6 +305,7 @@ Value ElementEmitter::broadcastAt(Value operand, Value result, const Index &inde
   Index inner = index;
   inner.dims.clear();
   for (size_t d = 0; d < from.size(); ++d)
-    inner.dims.push_back(bitwright::constantOf(from[d]) == 1 ? DimIndex(k.i64(0)) : index.dims[to.size() - from.size() + d]);
+    inner.dims.push_back(bitwright::constantOf(from[d]) == 1 ? DimIndex(k.i64(0))
+                                                             : index.dims[to.size() - from.size() + d]);
   return at(operand, inner);
 }

@@ -4,13 +4,14 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Pull-based code generation: `at(tensor, index)` emits the code that computes the elements of a tensor of the region at a
-// logical index, inlining its producers down to loads of block arguments, constants, and tensors that the caller has
-// overridden (a GEMM's accumulators). One vector of `lanes` elements is computed at a time; each dimension of the index is
-// uniform, or advances by a constant from lane to lane, or is a vector.
+// Pull-based code generation: `at(tensor, index)` emits the code that computes the elements of a tensor of the region
+// at a logical index, inlining its producers down to loads of block arguments, constants, and tensors that the caller
+// has overridden (a GEMM's accumulators). One vector of `lanes` elements is computed at a time; each dimension of the
+// index is uniform, or advances by a constant from lane to lane, or is a vector.
 //
-// Values are vectors of `lanes` elements (scalars for one lane): f32 for all float element types (f16 and bf16 results are
-// rounded after each operation, INTEGER F5), i1 for bool, iN for integers (unsigned types too: the tensor's type says so).
+// Values are vectors of `lanes` elements (scalars for one lane): f32 for all float element types (f16 and bf16 results
+// are rounded after each operation, INTEGER F5), i1 for bool, iN for integers (unsigned types too: the tensor's type
+// says so).
 //
 // Lanes that the index's mask (or `active`) switches off touch no memory; their values are unspecified.
 //
@@ -25,9 +26,9 @@ namespace bitwright::x86 {
 
 /// Index along one dimension: lane l is at base + l * step, or at lanes[l].
 struct DimIndex {
-  mlir::Value base;    ///< i64
-  int64_t step = 0;    ///< 0: the same for all lanes
-  mlir::Value lanes;   ///< vector of i64: overrides base and step
+  mlir::Value base;     ///< i64
+  int64_t step = 0;     ///< 0: the same for all lanes
+  mlir::Value lanes;    ///< vector of i64: overrides base and step
   bool aligned = false; ///< step is 1 and base a multiple of the number of lanes
   DimIndex() = default;
   DimIndex(mlir::Value base, int64_t step = 0, bool aligned = false) : base(base), step(step), aligned(aligned) {}
@@ -48,7 +49,9 @@ public:
   /// The elements of `tensor` at `index`; null after a diagnostic.
   mlir::Value at(mlir::Value tensor, const Index &index);
   /// From now on `at` asks `leaf` for this tensor. Not memoised.
-  void overrideWith(mlir::Value tensor, std::function<mlir::Value(const Index &)> leaf) { overrides[tensor] = std::move(leaf); }
+  void overrideWith(mlir::Value tensor, std::function<mlir::Value(const Index &)> leaf) {
+    overrides[tensor] = std::move(leaf);
+  }
   /// Forgets all values (a new pass over the same index values with other memory contents).
   void forget() { memo.clear(); }
 
@@ -58,22 +61,8 @@ public:
 
   KernelBuilder &k;
 
-private:
-  mlir::Value emit(mlir::Value tensor, const Index &index);
-  mlir::Value constantAt(mlir::Value tensor, const Index &index);
-  // One family a file: Elementwise.cpp, Integer.cpp, Movement.cpp, Windows.cpp. Null and no diagnostic: not of the family.
-  mlir::Value emitElementwise(mlir::Operation *op, const Index &index);
-  mlir::Value emitInteger(mlir::Operation *op, const Index &index);
-  mlir::Value emitMovement(mlir::Operation *op, const Index &index);
-  mlir::Value emitWindow(mlir::Operation *op, const Index &index);
-  mlir::Value emitReduction(mlir::Operation *op, const Index &index);
+  //===--- For the families of operations -------------------------------------===//
 
-  std::map<KernelBuilder::Key, llvm::SmallVector<mlir::Value, 1>> memo;
-  llvm::DenseMap<mlir::Value, std::function<mlir::Value(const Index &)>> overrides;
-  bool failed = false;
-
-public:
-  // For the files above.
   /// Operand of an elementwise op at the index of its result (NumPy broadcasting).
   mlir::Value broadcastAt(mlir::Value operand, mlir::Value result, const Index &index);
   /// vector of i64 of a dimension's index.
@@ -90,6 +79,21 @@ public:
   mlir::Value roundTo(mlir::Type tensorElement, mlir::Value value);
   /// The value type of a tensor's elements: f32, i1 or iN, as a vector of `lanes`.
   mlir::Type valueType(mlir::Type tensorElement, unsigned lanes);
+
+private:
+  mlir::Value emit(mlir::Value tensor, const Index &index);
+  mlir::Value constantAt(mlir::Value tensor, const Index &index);
+  // One family a file: Elementwise.cpp, Integer.cpp, Movement.cpp, Windows.cpp. Null and no diagnostic: not of the
+  // family.
+  mlir::Value emitElementwise(mlir::Operation *op, const Index &index);
+  mlir::Value emitInteger(mlir::Operation *op, const Index &index);
+  mlir::Value emitMovement(mlir::Operation *op, const Index &index);
+  mlir::Value emitWindow(mlir::Operation *op, const Index &index);
+  mlir::Value emitReduction(mlir::Operation *op, const Index &index);
+
+  std::map<KernelBuilder::Key, llvm::SmallVector<mlir::Value, 1>> memo;
+  llvm::DenseMap<mlir::Value, std::function<mlir::Value(const Index &)>> overrides;
+  bool failed = false;
 };
 
 } // namespace bitwright::x86

@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The same definitions as lib/Reference/Elementwise.cpp, over IR: floats through lib/Numerics/FloatFunctions.h, integers
-// wrapping.
+// The same definitions as lib/Reference/Elementwise.cpp, over IR: floats through lib/Numerics/FloatFunctions.h,
+// integers wrapping.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,7 +27,9 @@ namespace {
 struct Ints {
   KernelBuilder &k;
   Value constant(Type type, int64_t v) { return k.constantInt(type, v); }
-  Value compare(arith::CmpIPredicate predicate, Value a, Value b) { return arith::CmpIOp::create(k.b, k.loc, predicate, a, b); }
+  Value compare(arith::CmpIPredicate predicate, Value a, Value b) {
+    return arith::CmpIOp::create(k.b, k.loc, predicate, a, b);
+  }
   template <typename Op> Value make(Value a, Value b) { return Op::create(k.b, k.loc, a, b); }
 };
 } // namespace
@@ -49,7 +51,8 @@ static Value intToInt(KernelBuilder &k, Value x, Type from, unsigned toBits, uns
   if (bits == toBits)
     return x;
   if (auto c = KernelBuilder::constantOf(x))
-    return k.constantInt(type, isUnsigned(from) ? int64_t(uint64_t(*c) & (bits == 64 ? ~uint64_t(0) : (uint64_t(1) << bits) - 1)) : *c);
+    return k.constantInt(
+        type, isUnsigned(from) ? int64_t(uint64_t(*c) & (bits == 64 ? ~uint64_t(0) : (uint64_t(1) << bits) - 1)) : *c);
   if (bits > toBits)
     return arith::TruncIOp::create(k.b, k.loc, type, x);
   if (isUnsigned(from))
@@ -94,7 +97,8 @@ Value ElementEmitter::emitElementwise(Operation *op, const Index &index) {
                     .Case([](qnn::HardSwishOp) -> Unary { return numerics::hardSwish<VectorBuilder>; })
                     .Case([](qnn::FloorOp) -> Unary { return [](VectorBuilder &b, Value x) { return b.floor(x); }; })
                     .Case([](qnn::GeluOp gelu) -> Unary {
-                      return gelu.getApproximate() ? Unary(numerics::geluTanh<VectorBuilder>) : Unary(numerics::geluErf<VectorBuilder>);
+                      return gelu.getApproximate() ? Unary(numerics::geluTanh<VectorBuilder>)
+                                                   : Unary(numerics::geluErf<VectorBuilder>);
                     })
                     .Default(nullptr);
   if (unary) {
@@ -127,7 +131,8 @@ Value ElementEmitter::emitElementwise(Operation *op, const Index &index) {
   }
   if (auto hard = dyn_cast<qnn::HardSigmoidOp>(op)) {
     Value x = operand(0);
-    return x ? rounded(numerics::hardSigmoid(f, x, hard.getAlpha().convertToFloat(), hard.getBeta().convertToFloat())) : x;
+    return x ? rounded(numerics::hardSigmoid(f, x, hard.getAlpha().convertToFloat(), hard.getBeta().convertToFloat()))
+             : x;
   }
   if (auto clip = dyn_cast<qnn::ClipOp>(op)) {
     Value x = operand(0);
@@ -138,7 +143,8 @@ Value ElementEmitter::emitElementwise(Operation *op, const Index &index) {
       return rounded(numerics::clip(f, x, f.constant(low), f.constant(high)));
     unsigned bits = element.getIntOrFloatBitWidth();
     bool isUnsignedType = element.isUnsignedInteger();
-    double least = isUnsignedType ? 0 : -std::ldexp(1.0, bits - 1), most = isUnsignedType ? std::ldexp(1.0, bits) : std::ldexp(1.0, bits - 1);
+    double least = isUnsignedType ? 0 : -std::ldexp(1.0, bits - 1),
+           most = isUnsignedType ? std::ldexp(1.0, bits) : std::ldexp(1.0, bits - 1);
     auto limit = [&](double v) {
       if (std::isnan(v))
         return int64_t(0);
@@ -148,13 +154,15 @@ Value ElementEmitter::emitElementwise(Operation *op, const Index &index) {
         return isUnsignedType ? (int64_t(1) << bits) - 1 : bits == 64 ? INT64_MAX : (int64_t(1) << (bits - 1)) - 1;
       return int64_t(v);
     };
-    Value lo = k.constantInt(x.getType(), limit(std::ceil(low))), hi = k.constantInt(x.getType(), limit(std::floor(high)));
+    Value lo = k.constantInt(x.getType(), limit(std::ceil(low))),
+          hi = k.constantInt(x.getType(), limit(std::floor(high)));
     if (isUnsignedType)
       return ints.make<arith::MinUIOp>(ints.make<arith::MaxUIOp>(x, lo), hi);
     return ints.make<arith::MinSIOp>(ints.make<arith::MaxSIOp>(x, lo), hi);
   }
 
-  if (isa<qnn::AddOp, qnn::SubOp, qnn::MulOp, qnn::DivOp, qnn::MinOp, qnn::MaxOp, qnn::PreluOp, qnn::AndOp, qnn::OrOp>(op)) {
+  if (isa<qnn::AddOp, qnn::SubOp, qnn::MulOp, qnn::DivOp, qnn::MinOp, qnn::MaxOp, qnn::PreluOp, qnn::AndOp, qnn::OrOp>(
+          op)) {
     Value a = operand(0), b = operand(1);
     if (!a || !b)
       return {};
@@ -166,7 +174,8 @@ Value ElementEmitter::emitElementwise(Operation *op, const Index &index) {
         .Case([&](qnn::DivOp) -> Value {
           if (isFloat)
             return rounded(f.div(a, b));
-          Value zero = k.constantInt(b.getType(), 0), one = k.constantInt(b.getType(), 1), minusOne = k.constantInt(b.getType(), -1);
+          Value zero = k.constantInt(b.getType(), 0), one = k.constantInt(b.getType(), 1),
+                minusOne = k.constantInt(b.getType(), -1);
           Value isZero = ints.compare(arith::CmpIPredicate::eq, b, zero);
           if (isUnsignedType)
             return k.select(isZero, zero, ints.make<arith::DivUIOp>(a, k.select(isZero, one, b)));
@@ -176,17 +185,22 @@ Value ElementEmitter::emitElementwise(Operation *op, const Index &index) {
           return k.select(isZero, zero, k.select(isMinusOne, ints.make<arith::SubIOp>(zero, a), quotient));
         })
         .Case([&](qnn::MinOp) {
-          return isFloat ? rounded(numerics::minimum(f, a, b)) : isUnsignedType ? ints.make<arith::MinUIOp>(a, b) : ints.make<arith::MinSIOp>(a, b);
+          return isFloat          ? rounded(numerics::minimum(f, a, b))
+                 : isUnsignedType ? ints.make<arith::MinUIOp>(a, b)
+                                  : ints.make<arith::MinSIOp>(a, b);
         })
         .Case([&](qnn::MaxOp) {
-          return isFloat ? rounded(numerics::maximum(f, a, b)) : isUnsignedType ? ints.make<arith::MaxUIOp>(a, b) : ints.make<arith::MaxSIOp>(a, b);
+          return isFloat          ? rounded(numerics::maximum(f, a, b))
+                 : isUnsignedType ? ints.make<arith::MaxUIOp>(a, b)
+                                  : ints.make<arith::MaxSIOp>(a, b);
         })
         .Case([&](qnn::PreluOp) -> Value {
           if (isFloat)
             return rounded(numerics::leakyRelu(f, a, b));
           if (isUnsignedType)
             return a;
-          return k.select(ints.compare(arith::CmpIPredicate::slt, a, k.constantInt(a.getType(), 0)), ints.make<arith::MulIOp>(a, b), a);
+          return k.select(ints.compare(arith::CmpIPredicate::slt, a, k.constantInt(a.getType(), 0)),
+                          ints.make<arith::MulIOp>(a, b), a);
         })
         .Case([&](qnn::AndOp) { return ints.make<arith::AndIOp>(a, b); })
         .Default([&](Operation *) { return ints.make<arith::OrIOp>(a, b); });
@@ -204,7 +218,10 @@ Value ElementEmitter::emitElementwise(Operation *op, const Index &index) {
       return isa<qnn::EqualOp>(op) ? f.eq(a, b) : isa<qnn::GreaterOp>(op) ? f.gt(a, b) : f.lt(a, b);
     bool isUnsignedType = isUnsigned(elementOf(op->getOperand(0)));
     using P = arith::CmpIPredicate;
-    return ints.compare(isa<qnn::EqualOp>(op) ? P::eq : isa<qnn::GreaterOp>(op) ? (isUnsignedType ? P::ugt : P::sgt) : (isUnsignedType ? P::ult : P::slt), a, b);
+    return ints.compare(isa<qnn::EqualOp>(op)     ? P::eq
+                        : isa<qnn::GreaterOp>(op) ? (isUnsignedType ? P::ugt : P::sgt)
+                                                  : (isUnsignedType ? P::ult : P::slt),
+                        a, b);
   }
   if (isa<qnn::WhereOp>(op)) {
     Value condition = operand(0), a = operand(1), b = operand(2);
@@ -219,7 +236,8 @@ Value ElementEmitter::emitElementwise(Operation *op, const Index &index) {
     if (isa<FloatType>(element))
       return rounded(isFloat ? x : intToFloat(k, x, from, lanes));
     if (element.isInteger(1))
-      return isFloat ? f.ne(x, f.constant(0.0f)) : ints.compare(arith::CmpIPredicate::ne, x, k.constantInt(x.getType(), 0));
+      return isFloat ? f.ne(x, f.constant(0.0f))
+                     : ints.compare(arith::CmpIPredicate::ne, x, k.constantInt(x.getType(), 0));
     return isFloat ? floatToInt(k, x, element, lanes) : intToInt(k, x, from, element.getIntOrFloatBitWidth(), lanes);
   }
 
@@ -262,7 +280,8 @@ Value ElementEmitter::emitElementwise(Operation *op, const Index &index) {
     Value x = operand(0);
     Index channel = index;
     channel.dims = {index.dims[1]};
-    Value scale = at(norm.getScale(), channel), bias = at(norm.getBias(), channel), mean = at(norm.getMean(), channel), variance = at(norm.getVariance(), channel);
+    Value scale = at(norm.getScale(), channel), bias = at(norm.getBias(), channel), mean = at(norm.getMean(), channel),
+          variance = at(norm.getVariance(), channel);
     if (!x || !scale || !bias || !mean || !variance)
       return {};
     Value deviation = f.sqrt(f.add(variance, f.constant(norm.getEpsilon().convertToFloat())));
@@ -305,14 +324,17 @@ Value ElementEmitter::emitElementwise(Operation *op, const Index &index) {
       if (KernelBuilder::constantOf(zero) == 0)
         return rounded(f.mul(f.toFloat(x), scale));
       Type wide = k.vec(k.intType(64), lanes);
-      Value q = ints.make<arith::SubIOp>(arith::ExtSIOp::create(k.b, k.loc, wide, x), arith::ExtSIOp::create(k.b, k.loc, wide, zero));
+      Value q = ints.make<arith::SubIOp>(arith::ExtSIOp::create(k.b, k.loc, wide, x),
+                                         arith::ExtSIOp::create(k.b, k.loc, wide, zero));
       return rounded(f.mul(arith::SIToFPOp::create(k.b, k.loc, k.vec(k.f32(), lanes), q), scale));
     }
     unsigned bits = element.getIntOrFloatBitWidth();
     if (bits > 16)
       return fail(op, "has no x86 code for codes of more than 16 bits");
-    int64_t low = element.isUnsignedInteger() ? 0 : -(int64_t(1) << (bits - 1)), high = element.isUnsignedInteger() ? (int64_t(1) << bits) - 1 : (int64_t(1) << (bits - 1)) - 1;
-    // Q1 (numerics::quantizeLanes with a zero point that may vary by lane): clamp in float, exactly, before the conversion.
+    int64_t low = element.isUnsignedInteger() ? 0 : -(int64_t(1) << (bits - 1)),
+            high = element.isUnsignedInteger() ? (int64_t(1) << bits) - 1 : (int64_t(1) << (bits - 1)) - 1;
+    // Q1 (numerics::quantizeLanes with a zero point that may vary by lane): clamp in float, exactly, before the
+    // conversion.
     Value v = f.roundEven(f.div(x, scale));
     v = f.select(f.isNaN(v), f.constant(0.0f), v);
     Value lowest = f.toFloat(ints.make<arith::SubIOp>(k.constantInt(ints32, low), zero));

@@ -13,18 +13,12 @@ using namespace mlir;
 using namespace bitwright;
 using namespace bitwright::x86;
 
-#ifdef BITWRIGHT_NO_GEMM
-LogicalResult x86::emitGemm(KernelBuilder &k) { return emitLoops(k); }
-#endif
-#ifdef BITWRIGHT_NO_DEPTHWISE
-LogicalResult x86::emitDepthwise(KernelBuilder &k) { return emitLoops(k); }
-#endif
-
-FailureOr<KernelInfo> x86::emitKernel(kernel::FusedOp op, ArrayRef<SymbolicShape> operandShapes, ArrayRef<DimSymbol> symbols, Isa isa, ModuleOp into,
-                                      StringRef symbol) {
+FailureOr<KernelInfo> x86::emitKernel(kernel::FusedOp op, ArrayRef<SymbolicShape> operandShapes,
+                                      ArrayRef<DimSymbol> symbols, Isa isa, ModuleOp into, StringRef symbol) {
   op.getContext()->loadDialect<arith::ArithDialect, scf::SCFDialect, vector::VectorDialect, LLVM::LLVMDialect>();
   if (operandShapes.size() != op.getInputs().size())
-    return op.emitOpError() << "expected the shapes of " << op.getInputs().size() << " operands, found " << operandShapes.size();
+    return op.emitOpError() << "expected the shapes of " << op.getInputs().size() << " operands, found "
+                            << operandShapes.size();
   KernelBuilder k(op, operandShapes, symbols, isa, into, symbol);
   auto emit = [&] {
     switch (op.getKind().value_or(kernel::Template::Loops)) {

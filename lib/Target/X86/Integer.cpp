@@ -32,7 +32,8 @@ static Value centred(KernelBuilder &k, Value codes, int64_t zeroPoint) {
   return codes;
 }
 
-template <typename T> static Value arrayAt(ElementEmitter &e, StringRef what, ArrayRef<T> values, const DimIndex &dim, const Index &index) {
+template <typename T>
+static Value arrayAt(ElementEmitter &e, StringRef what, ArrayRef<T> values, const DimIndex &dim, const Index &index) {
   KernelBuilder &k = e.k;
   Type type = k.vec(k.intType(32), index.lanes);
   if (llvm::all_equal(values))
@@ -43,10 +44,12 @@ template <typename T> static Value arrayAt(ElementEmitter &e, StringRef what, Ar
   Value value = e.load(memory, memory.element, one);
   return sizeof(T) == 4 ? value : Value(arith::ExtSIOp::create(k.b, k.loc, type, value));
 }
-Value x86::numberAt(ElementEmitter &e, StringRef what, ArrayRef<int32_t> values, const DimIndex &dim, const Index &index) {
+Value x86::numberAt(ElementEmitter &e, StringRef what, ArrayRef<int32_t> values, const DimIndex &dim,
+                    const Index &index) {
   return arrayAt(e, what, values, dim, index);
 }
-Value x86::numberAt(ElementEmitter &e, StringRef what, ArrayRef<int8_t> values, const DimIndex &dim, const Index &index) {
+Value x86::numberAt(ElementEmitter &e, StringRef what, ArrayRef<int8_t> values, const DimIndex &dim,
+                    const Index &index) {
   return arrayAt(e, what, values, dim, index);
 }
 
@@ -69,7 +72,8 @@ static Value emitLookup(KernelBuilder &k, Value x, ArrayRef<int8_t> table) {
       return one(x);
     Value result = LLVM::UndefOp::create(k.b, k.loc, x.getType());
     for (unsigned l = 0; l < lanes; ++l)
-      result = vector::InsertOp::create(k.b, k.loc, one(vector::ExtractOp::create(k.b, k.loc, x, int64_t(l))), result, int64_t(l));
+      result = vector::InsertOp::create(k.b, k.loc, one(vector::ExtractOp::create(k.b, k.loc, x, int64_t(l))), result,
+                                        int64_t(l));
     return result;
   }
   // Two permutes of 128 bytes each; the sign of the code chooses.
@@ -84,7 +88,8 @@ static Value emitLookup(KernelBuilder &k, Value x, ArrayRef<int8_t> table) {
   for (int i = 0; i < 4; ++i)
     quarters[i] = k.load(byte, 64, k.gep(pointer, int64_t(i) * 64), {}, /*readOnly=*/true);
   StringRef permute = "llvm.x86.avx512.vpermi2var.qi.512";
-  Value negative = k.intrinsic(permute, wide, {quarters[0], codes, quarters[1]}), positive = k.intrinsic(permute, wide, {quarters[2], codes, quarters[3]});
+  Value negative = k.intrinsic(permute, wide, {quarters[0], codes, quarters[1]}),
+        positive = k.intrinsic(permute, wide, {quarters[2], codes, quarters[3]});
   Value isNegative = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::slt, codes, k.constantInt(wide, 0));
   Value result = k.select(isNegative, negative, positive);
   return lanes == 64 ? result : Value(vector::ShuffleOp::create(k.b, k.loc, result, result, narrow));
@@ -109,8 +114,9 @@ static std::pair<Value, Value> encodeAtRunTime(KernelBuilder &k, Value count, do
     Value amount = k.sub(constant(31), exponent);
     // R3: a shift beyond 62 shortens the multiplier.
     Value excess = k.min(k.max(k.sub(amount, constant(62)), constant(0)), constant(40));
-    Value half = k.select(k.equal(excess, constant(0)), constant(0),
-                          arith::ShLIOp::create(k.b, k.loc, constant(1), k.max(k.sub(excess, constant(1)), constant(0))));
+    Value half =
+        k.select(k.equal(excess, constant(0)), constant(0),
+                 arith::ShLIOp::create(k.b, k.loc, constant(1), k.max(k.sub(excess, constant(1)), constant(0))));
     value = arith::ShRSIOp::create(k.b, k.loc, k.add(value, half), excess);
     amount = k.min(k.max(amount, constant(2)), constant(62));
     multiplier = arith::TruncIOp::create(k.b, k.loc, i32, value);
@@ -194,7 +200,8 @@ Value ElementEmitter::emitInteger(Operation *op, const Index &index) {
     numerics::Multiplier atFewest, atMost;
     if (fewest < 1 || numerics::encodeMultiplier(scale / double(fewest), 31, atFewest) != numerics::EncodeStatus::Ok ||
         numerics::encodeMultiplier(scale / double(most), 31, atMost) != numerics::EncodeStatus::Ok)
-      return fail(op, "R3: scale " + Twine(std::to_string(scale)) + " over " + Twine(fewest) + " to " + Twine(most) + " elements has no multiplier: expected 0 <= scale / count < 2^29");
+      return fail(op, "R3: scale " + Twine(std::to_string(scale)) + " over " + Twine(fewest) + " to " + Twine(most) +
+                          " elements has no multiplier: expected 0 <= scale / count < 2^29");
     Requantization r;
     r.leastShift = scale == 0 ? 31 : atFewest.shift;
     r.mostShift = scale == 0 ? 31 : atMost.shift;

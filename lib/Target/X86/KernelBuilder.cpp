@@ -20,12 +20,15 @@ enum Opcode : unsigned { Add, Sub, Mul, Div, Rem, Min, Max, Less, Equal, And };
 
 static uintptr_t idOf(Value value) { return reinterpret_cast<uintptr_t>(value.getAsOpaquePointer()); }
 
-KernelBuilder::KernelBuilder(kernel::FusedOp op, ArrayRef<SymbolicShape> operandShapes, ArrayRef<DimSymbol> symbols, Isa isa, ModuleOp into, StringRef symbol)
-    : op(op), isa(isa), b(op.getContext()), loc(UnknownLoc::get(op.getContext())), symbols(symbols), shapes(unsigned(symbols.size())) {
+KernelBuilder::KernelBuilder(kernel::FusedOp op, ArrayRef<SymbolicShape> operandShapes, ArrayRef<DimSymbol> symbols,
+                             Isa isa, ModuleOp into, StringRef symbol)
+    : op(op), isa(isa), b(op.getContext()), loc(UnknownLoc::get(op.getContext())), symbols(symbols),
+      shapes(unsigned(symbols.size())) {
   MLIRContext *context = op.getContext();
   Type pointer = pointerType(), i64Type = b.getI64Type();
   b.setInsertionPointToEnd(into.getBody());
-  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context), {pointer, pointer, i64Type, i64Type, pointer});
+  auto type =
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context), {pointer, pointer, i64Type, i64Type, pointer});
   function = LLVM::LLVMFuncOp::create(b, loc, symbol, type);
   Block *entry = function.addEntryBlock(b);
   b.setInsertionPointToEnd(entry);
@@ -44,7 +47,8 @@ KernelBuilder::KernelBuilder(kernel::FusedOp op, ArrayRef<SymbolicShape> operand
   for (Operation &inner : op.getBlock().without_terminator())
     if (failed(shapes.visit(&inner)))
       for (auto result : inner.getResults())
-        shapes.set(result, SymbolicShape(cast<RankedTensorType>(result.getType()).getRank(), getAffineConstantExpr(1, context)));
+        shapes.set(result, SymbolicShape(cast<RankedTensorType>(result.getType()).getRank(),
+                                         getAffineConstantExpr(1, context)));
   for (auto [i, input] : llvm::enumerate(op.getInputs())) {
     if (getConstant(input)) {
       bufferOfArgument.push_back(-1);
@@ -59,7 +63,8 @@ KernelBuilder::KernelBuilder(kernel::FusedOp op, ArrayRef<SymbolicShape> operand
 KernelInfo KernelBuilder::finish() {
   LLVM::ReturnOp::create(b, loc, ValueRange{});
   for (auto [slot, result] : resultSlots)
-    slot->setAttr("value", b.getI64IntegerAttr((info.runtimeOperands.size() + info.constants.size() + result) * sizeof(void *)));
+    slot->setAttr("value",
+                  b.getI64IntegerAttr((info.runtimeOperands.size() + info.constants.size() + result) * sizeof(void *)));
   entryEnd->erase();
   return std::move(info);
 }
@@ -125,7 +130,8 @@ const ConstantTensor &KernelBuilder::constantTensor(Value tensor) {
   for (size_t i = 1; i < count && splat; ++i)
     splat = std::memcmp(&bytes[i * size], &bytes[0], size) == 0;
   if (splat) {
-    WeightData first{RankedTensorType::get({}, type.getElementType()), ArrayRef<uint8_t>(data.bytes).take_front(std::max<size_t>(1, size)), data.owner};
+    WeightData first{RankedTensorType::get({}, type.getElementType()),
+                     ArrayRef<uint8_t>(data.bytes).take_front(std::max<size_t>(1, size)), data.owner};
     result.isSplat = true;
     if (llvm::isa<FloatType>(element))
       result.real = toFloats(first)[0];
@@ -217,7 +223,10 @@ Value KernelBuilder::recall(const std::map<Key, SmallVector<Value, 1>> &table, c
         return value;
       continue;
     }
-    for (Block *block = b.getInsertionBlock(); block; block = block->getParentOp() && !llvm::isa<LLVM::LLVMFuncOp>(block->getParentOp()) ? block->getParentOp()->getBlock() : nullptr)
+    for (Block *block = b.getInsertionBlock(); block;
+         block = block->getParentOp() && !llvm::isa<LLVM::LLVMFuncOp>(block->getParentOp())
+                     ? block->getParentOp()->getBlock()
+                     : nullptr)
       if (block == home)
         return value;
   }
@@ -279,7 +288,8 @@ Value KernelBuilder::dim(AffineExpr expr) {
   Value &value = dimValues[text];
   if (!value) {
     value = hoisted([&]() -> Value {
-      return LLVM::LoadOp::create(b, loc, b.getI64Type(), gep(dims, int64_t(info.dims.size() * 8)), 8, false, false, /*isInvariant=*/true);
+      return LLVM::LoadOp::create(b, loc, b.getI64Type(), gep(dims, int64_t(info.dims.size() * 8)), 8, false, false,
+                                  /*isInvariant=*/true);
     });
     info.dims.push_back(expr);
   }
@@ -287,7 +297,8 @@ Value KernelBuilder::dim(AffineExpr expr) {
 }
 
 Value KernelBuilder::binary(unsigned opcode, Value x, Value y) {
-  if ((opcode == Add || opcode == Mul || opcode == And || opcode == Min || opcode == Max) && constantOf(x) && !constantOf(y))
+  if ((opcode == Add || opcode == Mul || opcode == And || opcode == Min || opcode == Max) && constantOf(x) &&
+      !constantOf(y))
     std::swap(x, y);
   Type type = x.getType();
   auto cx = constantOf(x), cy = constantOf(y);
@@ -295,16 +306,26 @@ Value KernelBuilder::binary(unsigned opcode, Value x, Value y) {
     auto constant = [&](int64_t v) { return constantInt(type, v); };
     auto truth = [&](bool v) { return constantInt(vec(intType(1), lanesOf(type)), v); };
     switch (opcode) {
-    case Add: return constant(*cx + *cy);
-    case Sub: return constant(*cx - *cy);
-    case Mul: return constant(*cx * *cy);
-    case Div: return constant(*cx / *cy);
-    case Rem: return constant(*cx % *cy);
-    case Min: return constant(std::min(*cx, *cy));
-    case Max: return constant(std::max(*cx, *cy));
-    case Less: return truth(*cx < *cy);
-    case Equal: return truth(*cx == *cy);
-    case And: return constant(*cx & *cy);
+    case Add:
+      return constant(*cx + *cy);
+    case Sub:
+      return constant(*cx - *cy);
+    case Mul:
+      return constant(*cx * *cy);
+    case Div:
+      return constant(*cx / *cy);
+    case Rem:
+      return constant(*cx % *cy);
+    case Min:
+      return constant(std::min(*cx, *cy));
+    case Max:
+      return constant(std::max(*cx, *cy));
+    case Less:
+      return truth(*cx < *cy);
+    case Equal:
+      return truth(*cx == *cy);
+    case And:
+      return constant(*cx & *cy);
     }
   }
   if (cy) {
@@ -329,16 +350,36 @@ Value KernelBuilder::binary(unsigned opcode, Value x, Value y) {
     return known;
   Value result;
   switch (opcode) {
-  case Add: result = arith::AddIOp::create(b, loc, x, y); break;
-  case Sub: result = arith::SubIOp::create(b, loc, x, y); break;
-  case Mul: result = arith::MulIOp::create(b, loc, x, y); break;
-  case Div: result = arith::DivUIOp::create(b, loc, x, y); break;
-  case Rem: result = arith::RemUIOp::create(b, loc, x, y); break;
-  case Min: result = arith::MinSIOp::create(b, loc, x, y); break;
-  case Max: result = arith::MaxSIOp::create(b, loc, x, y); break;
-  case Less: result = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, y); break;
-  case Equal: result = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, x, y); break;
-  case And: result = arith::AndIOp::create(b, loc, x, y); break;
+  case Add:
+    result = arith::AddIOp::create(b, loc, x, y);
+    break;
+  case Sub:
+    result = arith::SubIOp::create(b, loc, x, y);
+    break;
+  case Mul:
+    result = arith::MulIOp::create(b, loc, x, y);
+    break;
+  case Div:
+    result = arith::DivUIOp::create(b, loc, x, y);
+    break;
+  case Rem:
+    result = arith::RemUIOp::create(b, loc, x, y);
+    break;
+  case Min:
+    result = arith::MinSIOp::create(b, loc, x, y);
+    break;
+  case Max:
+    result = arith::MaxSIOp::create(b, loc, x, y);
+    break;
+  case Less:
+    result = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, y);
+    break;
+  case Equal:
+    result = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, x, y);
+    break;
+  case And:
+    result = arith::AndIOp::create(b, loc, x, y);
+    break;
   }
   values[key].push_back(result);
   return result;
@@ -424,7 +465,8 @@ void KernelBuilder::ifThen(Value condition, llvm::function_ref<void()> body) {
   body();
 }
 
-Value KernelBuilder::ifElse(Value condition, Type type, llvm::function_ref<Value()> thenBody, llvm::function_ref<Value()> elseBody) {
+Value KernelBuilder::ifElse(Value condition, Type type, llvm::function_ref<Value()> thenBody,
+                            llvm::function_ref<Value()> elseBody) {
   if (auto c = constantOf(condition))
     return *c ? thenBody() : elseBody();
   auto branch = scf::IfOp::create(b, loc, TypeRange{type}, condition, /*addThenBlock=*/true, /*addElseBlock=*/true);
@@ -440,14 +482,17 @@ Value KernelBuilder::ifElse(Value condition, Type type, llvm::function_ref<Value
 }
 
 Value KernelBuilder::stack(int64_t bytes) {
-  return hoisted([&]() -> Value { return LLVM::AllocaOp::create(b, loc, pointerType(), b.getI8Type(), i64(bytes), 64); });
+  return hoisted(
+      [&]() -> Value { return LLVM::AllocaOp::create(b, loc, pointerType(), b.getI8Type(), i64(bytes), 64); });
 }
 
 //===----------------------------------------------------------------------===//
 // Values and vectors
 //===----------------------------------------------------------------------===//
 
-Type KernelBuilder::vec(Type element, unsigned lanes) const { return lanes == 1 ? element : VectorType::get(lanes, element); }
+Type KernelBuilder::vec(Type element, unsigned lanes) const {
+  return lanes == 1 ? element : VectorType::get(lanes, element);
+}
 unsigned KernelBuilder::lanesOf(Type type) {
   auto vector = dyn_cast<VectorType>(type);
   return vector ? vector.getNumElements() : 1;
@@ -469,7 +514,8 @@ Value KernelBuilder::splat(Value scalar, unsigned lanes) {
 Value KernelBuilder::gep(Value pointer, Value bytes) {
   if (constantOf(bytes) == 0)
     return pointer;
-  return LLVM::GEPOp::create(b, loc, pointerType(), b.getI8Type(), pointer, ValueRange{bytes}, LLVM::GEPNoWrapFlags::inbounds);
+  return LLVM::GEPOp::create(b, loc, pointerType(), b.getI8Type(), pointer, ValueRange{bytes},
+                             LLVM::GEPNoWrapFlags::inbounds);
 }
 
 static unsigned bytesOf(Type element) { return std::max(1u, element.getIntOrFloatBitWidth() / 8); }
@@ -477,7 +523,8 @@ static unsigned bytesOf(Type element) { return std::max(1u, element.getIntOrFloa
 Value KernelBuilder::load(Type element, unsigned lanes, Value pointer, Value mask, bool readOnly) {
   Type type = vec(element, lanes);
   if (mask && constantOf(mask) != 1)
-    return LLVM::MaskedLoadOp::create(b, loc, type, pointer, mask, LLVM::ZeroOp::create(b, loc, type).getResult(), uint32_t(bytesOf(element)));
+    return LLVM::MaskedLoadOp::create(b, loc, type, pointer, mask, LLVM::ZeroOp::create(b, loc, type).getResult(),
+                                      uint32_t(bytesOf(element)));
   return LLVM::LoadOp::create(b, loc, type, pointer, bytesOf(element), false, false, readOnly);
 }
 
@@ -491,13 +538,15 @@ void KernelBuilder::store(Value value, Value pointer, Value mask) {
 
 Value KernelBuilder::laneMask(Value first, Value limit, unsigned lanes) {
   Value count = arith::TruncIOp::create(b, loc, intType(32), min(sub(limit, first), i64(lanes)));
-  // LLVM 22 turns a truncating masked store whose mask is the constant <1, 0, 0, ...> into a scalar store of the wide type,
-  // which writes beyond the element. An empty assembly statement keeps masks from being constants.
-  count = LLVM::InlineAsmOp::create(b, loc, count.getType(), ValueRange{count}, "", "=r,0", /*has_side_effects=*/false, /*is_align_stack=*/false,
-                                    LLVM::tailcallkind::TailCallKind::None, LLVM::AsmDialectAttr::get(b.getContext(), LLVM::AsmDialect::AD_ATT), ArrayAttr())
+  // LLVM 22 turns a truncating masked store whose mask is the constant <1, 0, 0, ...> into a scalar store of the wide
+  // type, which writes beyond the element. An empty assembly statement keeps masks from being constants.
+  count = LLVM::InlineAsmOp::create(b, loc, count.getType(), ValueRange{count}, "", "=r,0", /*has_side_effects=*/false,
+                                    /*is_align_stack=*/false, LLVM::tailcallkind::TailCallKind::None,
+                                    LLVM::AsmDialectAttr::get(b.getContext(), LLVM::AsmDialect::AD_ATT), ArrayAttr())
               .getResult(0);
   SmallVector<int32_t> numbers = llvm::to_vector(llvm::seq<int32_t>(0, lanes));
-  Value iota = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(VectorType::get(lanes, intType(32)), ArrayRef<int32_t>(numbers)));
+  Value iota = arith::ConstantOp::create(
+      b, loc, DenseElementsAttr::get(VectorType::get(lanes, intType(32)), ArrayRef<int32_t>(numbers)));
   return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, iota, splat(count, lanes));
 }
 
@@ -510,7 +559,8 @@ Value KernelBuilder::laneIndices(Value first, int64_t step, unsigned lanes) {
   SmallVector<int64_t> numbers;
   for (unsigned l = 0; l < lanes; ++l)
     numbers.push_back(l * step);
-  Value iota = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(VectorType::get(lanes, b.getI64Type()), ArrayRef<int64_t>(numbers)));
+  Value iota = arith::ConstantOp::create(
+      b, loc, DenseElementsAttr::get(VectorType::get(lanes, b.getI64Type()), ArrayRef<int64_t>(numbers)));
   Value result = arith::AddIOp::create(b, loc, splat(first, lanes), iota);
   values[key].push_back(result);
   return result;

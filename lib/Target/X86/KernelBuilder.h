@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Holds the function of one kernel, its arguments, the pointers, dimensions and constants that it reads, and small helpers
-// for index arithmetic, loops and vectors. Index values are i64. A vector of one lane is a scalar.
+// Holds the function of one kernel, its arguments, the pointers, dimensions and constants that it reads, and small
+// helpers for index arithmetic, loops and vectors. Index values are i64. A vector of one lane is a scalar.
 //
 //===----------------------------------------------------------------------===//
 
@@ -40,8 +40,8 @@ struct ConstantTensor {
 
 class KernelBuilder {
 public:
-  KernelBuilder(kernel::FusedOp op, llvm::ArrayRef<SymbolicShape> operandShapes, llvm::ArrayRef<DimSymbol> symbols, Isa isa, mlir::ModuleOp into,
-                llvm::StringRef symbol);
+  KernelBuilder(kernel::FusedOp op, llvm::ArrayRef<SymbolicShape> operandShapes, llvm::ArrayRef<DimSymbol> symbols,
+                Isa isa, mlir::ModuleOp into, llvm::StringRef symbol);
 
   /// Ends the function. `info.tiles` must have been set.
   KernelInfo finish();
@@ -70,7 +70,8 @@ public:
   /// Pointer to a constant buffer; equal bytes share one buffer. Call in the same order for every instruction set.
   mlir::Value constantBuffer(llvm::StringRef description, llvm::ArrayRef<uint8_t> bytes);
   template <typename T> mlir::Value constantBuffer(llvm::StringRef description, llvm::ArrayRef<T> values) {
-    return constantBuffer(description, llvm::ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(values.data()), values.size() * sizeof(T)));
+    return constantBuffer(description, llvm::ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(values.data()),
+                                                               values.size() * sizeof(T)));
   }
 
   //===--- Index arithmetic (i64; folds constants, reuses equal values that dominate) ------===//
@@ -87,8 +88,8 @@ public:
   mlir::Value div(mlir::Value x, mlir::Value y);
   mlir::Value rem(mlir::Value x, mlir::Value y);
   mlir::Value ceilDiv(mlir::Value x, int64_t y) { return div(add(x, y - 1), i64(y)); }
-  mlir::Value min(mlir::Value x, mlir::Value y); ///< signed
-  mlir::Value max(mlir::Value x, mlir::Value y); ///< signed
+  mlir::Value min(mlir::Value x, mlir::Value y);  ///< signed
+  mlir::Value max(mlir::Value x, mlir::Value y);  ///< signed
   mlir::Value less(mlir::Value x, mlir::Value y); ///< signed, i1
   mlir::Value equal(mlir::Value x, mlir::Value y);
   mlir::Value both(mlir::Value x, mlir::Value y); ///< and of i1 (or vectors of i1); a null operand means true
@@ -103,11 +104,13 @@ public:
   /// for (i = low; i < high; i += step) body(i). A trip count of one emits no loop.
   void forLoop(mlir::Value low, mlir::Value high, int64_t step, llvm::function_ref<void(mlir::Value)> body);
   /// The same with loop-carried values; returns the final ones.
-  llvm::SmallVector<mlir::Value> forLoop(mlir::Value low, mlir::Value high, int64_t step, mlir::ValueRange init,
-                                         llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)> body);
+  llvm::SmallVector<mlir::Value>
+  forLoop(mlir::Value low, mlir::Value high, int64_t step, mlir::ValueRange init,
+          llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)> body);
   void ifThen(mlir::Value condition, llvm::function_ref<void()> body);
   /// condition ? thenBody() : elseBody(), by branch.
-  mlir::Value ifElse(mlir::Value condition, mlir::Type type, llvm::function_ref<mlir::Value()> thenBody, llvm::function_ref<mlir::Value()> elseBody);
+  mlir::Value ifElse(mlir::Value condition, mlir::Type type, llvm::function_ref<mlir::Value()> thenBody,
+                     llvm::function_ref<mlir::Value()> elseBody);
   /// All tiles of this call: for (t = tileBegin; t < tileEnd; ++t) body(t).
   void forTiles(llvm::function_ref<void(mlir::Value)> body) { forLoop(tileBegin, tileEnd, 1, body); }
   /// Runs `body` with the builder at the end of the entry block's set-up code (loop-invariant values).
@@ -126,8 +129,10 @@ public:
   mlir::Value constantInt(mlir::Type type, int64_t value);
   mlir::Value gep(mlir::Value pointer, mlir::Value bytes);
   mlir::Value gep(mlir::Value pointer, int64_t bytes) { return gep(pointer, i64(bytes)); }
-  /// Contiguous elements (alignment: the element's). With `mask` (vector of i1) lanes that are off are 0 and never touched.
-  mlir::Value load(mlir::Type element, unsigned lanes, mlir::Value pointer, mlir::Value mask = {}, bool readOnly = false);
+  /// Contiguous elements (alignment: the element's). With `mask` (vector of i1) lanes that are off are 0 and never
+  /// touched.
+  mlir::Value load(mlir::Type element, unsigned lanes, mlir::Value pointer, mlir::Value mask = {},
+                   bool readOnly = false);
   void store(mlir::Value value, mlir::Value pointer, mlir::Value mask = {});
   /// Lanes first .. first + lanes - 1 are below `limit`: vector of i1.
   mlir::Value laneMask(mlir::Value first, mlir::Value limit, unsigned lanes);
@@ -154,7 +159,8 @@ private:
   llvm::DenseMap<mlir::Value, TensorMemory> memories;
   llvm::DenseMap<mlir::Value, ConstantTensor> constantTensors;
   llvm::SmallVector<std::optional<TensorMemory>> results;
-  llvm::SmallVector<std::pair<mlir::Operation *, unsigned>> resultSlots; ///< constants to patch with the result's buffer number
+  llvm::SmallVector<std::pair<mlir::Operation *, unsigned>>
+      resultSlots; ///< constants to patch with the result's buffer number
   std::map<std::vector<uint8_t>, mlir::Value> constantPointers;
   std::map<Key, llvm::SmallVector<mlir::Value, 1>> values;
   std::map<std::string, mlir::Value> dimValues;

@@ -10,8 +10,8 @@ using namespace mlir;
 using namespace bitwright;
 using namespace bitwright::x86;
 
-void LoopNest::emitRun(KernelBuilder &k, unsigned lanes, Value low, Value high, bool wholeVectors, Index index, int64_t dim,
-                       llvm::function_ref<void(const Index &)> body, bool scalarTail) {
+void LoopNest::emitRun(KernelBuilder &k, unsigned lanes, Value low, Value high, bool wholeVectors, Index index,
+                       int64_t dim, llvm::function_ref<void(const Index &)> body, bool scalarTail) {
   auto at = [&](Value i, unsigned n, Value mask) {
     Index inner = index;
     inner.lanes = n;
@@ -72,7 +72,8 @@ AffineExpr LoopNest::emit(AffineExpr first, llvm::function_ref<void(const Index 
     for (auto [d, value] : llvm::zip(dims, k.delinearize(number, sizes)))
       index.dims[d] = DimIndex(value);
   };
-  // The product of dimensions as code (a launch evaluates the expression of a single dimension, products are made here).
+  // The product of dimensions as code (a launch evaluates the expression of a single dimension, products are made
+  // here).
   auto sizeOf = [&](ArrayRef<int64_t> dims) {
     Value result = k.i64(1);
     for (int64_t d : dims)
@@ -96,7 +97,8 @@ AffineExpr LoopNest::emit(AffineExpr first, llvm::function_ref<void(const Index 
   int64_t runEstimate = estimate(runSize), columnEstimate = estimate(columns);
   if (runEstimate >= 2 * tileElements) {
     // Tiles are pieces of one run.
-    AffineExpr pieces = runSize.ceilDiv(tileElements), count = simplifyAffineExpr(rows * columns * pieces, 0, k.symbols.size());
+    AffineExpr pieces = runSize.ceilDiv(tileElements),
+               count = simplifyAffineExpr(rows * columns * pieces, 0, k.symbols.size());
     Value length = sizeOf(runDims), pieceCount = k.ceilDiv(length, tileElements);
     forMyTiles(count, [&](Value t) {
       Index index = base;
@@ -107,7 +109,8 @@ AffineExpr LoopNest::emit(AffineExpr first, llvm::function_ref<void(const Index 
     return count;
   }
   // A short innermost dimension (three colours): vectors along the columns, stores apart.
-  bool alongColumns = lanes > 1 && run == 1 && staticRun && *staticRun <= 8 && !columnDims.empty() && columnEstimate >= 16;
+  bool alongColumns =
+      lanes > 1 && run == 1 && staticRun && *staticRun <= 8 && !columnDims.empty() && columnEstimate >= 16;
   if (alongColumns)
     lanes = 16;
   auto forColumns = [&](const Index &index, Value low, Value high) {

@@ -4,13 +4,14 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Every element of the results by itself, in their physical order: rows x columns x run, the run (the innermost dimension,
-// or several that are contiguous in every operand) in vectors. A tile is a stretch of rows, columns, or of one run.
+// Every element of the results by itself, in their physical order: rows x columns x run, the run (the innermost
+// dimension, or several that are contiguous in every operand) in vectors. A tile is a stretch of rows, columns, or of
+// one run.
 //
 //===----------------------------------------------------------------------===//
 
-#include "lib/Target/X86/LoopNest.h"
 #include "dialects/Dyadic/Dyadic.h"
+#include "lib/Target/X86/LoopNest.h"
 
 using namespace mlir;
 using namespace bitwright;
@@ -40,7 +41,8 @@ struct RunFinder {
   SmallVector<SmallVector<char>> full; ///< one a leaf: whether it has the result's dimension
   SmallVector<SmallVector<int64_t>> layouts;
 
-  RunFinder(KernelBuilder &k, const SymbolicShape &shape, ArrayRef<int64_t> layout) : k(k), shape(shape), layout(layout) {}
+  RunFinder(KernelBuilder &k, const SymbolicShape &shape, ArrayRef<int64_t> layout)
+      : k(k), shape(shape), layout(layout) {}
 
   void addLeaf(Value leaf) {
     const SymbolicShape &own = k.shape(leaf);
@@ -141,7 +143,8 @@ static int64_t workOf(KernelBuilder &k, ArrayRef<Value> results) {
   auto sizeOf = [&](AffineExpr expr) { return std::max<int64_t>(1, evaluate(expr, largest)); };
   forEachProducer(results, [&](Operation *op) {
     int64_t own = 1;
-    if (isa<qnn::ConvOp, qnn::ConvTransposeOp, dyadic::ConvOp, dyadic::ConvTransposeOp, qnn::LinearOp, dyadic::LinearOp>(op)) {
+    if (isa<qnn::ConvOp, qnn::ConvTransposeOp, dyadic::ConvOp, dyadic::ConvTransposeOp, qnn::LinearOp,
+            dyadic::LinearOp>(op)) {
       const SymbolicShape &w = k.shape(op->getOperand(1));
       for (AffineExpr dim : ArrayRef<AffineExpr>(w).drop_front())
         own *= sizeOf(dim);
@@ -190,15 +193,16 @@ static bool reducesInnermost(KernelBuilder &k, ArrayRef<Value> results) {
 
 /// 64 lanes when every value is a byte and every op moves or looks up bytes.
 static unsigned lanesFor(KernelBuilder &k, ArrayRef<Value> results) {
-  auto isByte = [](Value value) {
-    return cast<RankedTensorType>(value.getType()).getElementTypeBitWidth() == 8;
-  };
+  auto isByte = [](Value value) { return cast<RankedTensorType>(value.getType()).getElementTypeBitWidth() == 8; };
   bool bytes = llvm::all_of(results, isByte);
   forEachProducer(results, [&](Operation *op) {
     if (op->getNumOperands() == 0)
       return;
-    bytes &= isByte(op->getResult(0)) && isa<dyadic::LookupOp, qnn::ConcatOp, qnn::SliceOp, qnn::TransposeOp, qnn::ReshapeOp, qnn::BroadcastOp, qnn::TileOp,
-                                             qnn::PadOp, qnn::MaxPoolOp, qnn::DepthToSpaceOp, qnn::SpaceToDepthOp, qnn::MaxOp, qnn::MinOp>(op);
+    bytes &=
+        isByte(op->getResult(0)) &&
+        isa<dyadic::LookupOp, qnn::ConcatOp, qnn::SliceOp, qnn::TransposeOp, qnn::ReshapeOp, qnn::BroadcastOp,
+            qnn::TileOp, qnn::PadOp, qnn::MaxPoolOp, qnn::DepthToSpaceOp, qnn::SpaceToDepthOp, qnn::MaxOp, qnn::MinOp>(
+            op);
   });
   return bytes ? 64 : 16;
 }
@@ -209,7 +213,8 @@ LogicalResult x86::emitLoops(KernelBuilder &k) {
   auto yielded = k.op.getYield().getValues();
   for (unsigned i = 0; i < yielded.size(); ++i) {
     auto same = [&](ArrayRef<unsigned> group) {
-      return k.shape(yielded[group[0]]) == k.shape(yielded[i]) && k.op.getResultLayout(group[0]) == k.op.getResultLayout(i);
+      return k.shape(yielded[group[0]]) == k.shape(yielded[i]) &&
+             k.op.getResultLayout(group[0]) == k.op.getResultLayout(i);
     };
     auto it = llvm::find_if(groups, same);
     if (it == groups.end())

@@ -16,8 +16,8 @@ using namespace bitwright::x86;
 
 static Type elementOf(Value tensor) { return cast<RankedTensorType>(tensor.getType()).getElementType(); }
 
-/// Index of `x` elements under a reshape: groups of dimensions with equal products are matched, so that most dimensions keep
-/// their index (and their lanes) as it is.
+/// Index of `x` elements under a reshape: groups of dimensions with equal products are matched, so that most dimensions
+/// keep their index (and their lanes) as it is.
 static Index reshapeIndex(ElementEmitter &e, const SymbolicShape &from, const SymbolicShape &to, const Index &index) {
   KernelBuilder &k = e.k;
   MLIRContext *context = k.op.getContext();
@@ -60,13 +60,16 @@ static Index reshapeIndex(ElementEmitter &e, const SymbolicShape &from, const Sy
     }
     // Linear index within the group.
     bool uniform = llvm::all_of(outs, [&](size_t d) { return index.dims[d].isUniform(); });
-    // Lanes along the innermost output dimension stay in one run of the innermost input dimension when the run's length is a
-    // multiple of the lanes and the base is aligned.
+    // Lanes along the innermost output dimension stay in one run of the innermost input dimension when the run's length
+    // is a multiple of the lanes and the base is aligned.
     auto innerSize = bitwright::constantOf(from[ins.back()]);
-    bool runs = !uniform && innerSize && *innerSize % int64_t(index.lanes) == 0 && !outs.empty() && index.dims[outs.back()].aligned &&
-                (outs.size() == 1 || (bitwright::constantOf(to[outs.back()]) && *bitwright::constantOf(to[outs.back()]) % int64_t(index.lanes) == 0)) &&
+    bool runs = !uniform && innerSize && *innerSize % int64_t(index.lanes) == 0 && !outs.empty() &&
+                index.dims[outs.back()].aligned &&
+                (outs.size() == 1 || (bitwright::constantOf(to[outs.back()]) &&
+                                      *bitwright::constantOf(to[outs.back()]) % int64_t(index.lanes) == 0)) &&
                 llvm::all_of(ArrayRef<size_t>(outs).drop_back(), [&](size_t d) { return index.dims[d].isUniform(); });
-    // One input dimension: the linear index itself; lanes stay a run if the innermost output dimension carries them alone.
+    // One input dimension: the linear index itself; lanes stay a run if the innermost output dimension carries them
+    // alone.
     bool linearRun = ins.size() == 1 && !uniform && llvm::all_of(outs, [&](size_t d) { return !index.dims[d].lanes; });
     if (uniform || runs || linearRun) {
       Value linear = k.i64(0);
@@ -139,7 +142,8 @@ template <typename F> static DimIndex mapIndex(ElementEmitter &e, const DimIndex
 Value ElementEmitter::emitMovement(Operation *op, const Index &index) {
   unsigned lanes = index.lanes;
   if (auto reshape = dyn_cast<qnn::ReshapeOp>(op))
-    return at(reshape.getInput(), reshapeIndex(*this, k.shape(reshape.getInput()), k.shape(reshape.getOutput()), index));
+    return at(reshape.getInput(),
+              reshapeIndex(*this, k.shape(reshape.getInput()), k.shape(reshape.getOutput()), index));
 
   if (auto transpose = dyn_cast<qnn::TransposeOp>(op)) {
     Index inner = index;
@@ -161,15 +165,17 @@ Value ElementEmitter::emitMovement(Operation *op, const Index &index) {
     Index inner = index;
     for (size_t d = 0; d < index.dims.size(); ++d)
       if (tile.getRepeats()[d] != 1)
-        inner.dims[d] = mapIndex(*this, index.dims[d], lanes,
-                                 [&](Value i, unsigned n) { return k.rem(i, k.splat(k.dim(k.shape(tile.getInput())[d]), n)); });
+        inner.dims[d] = mapIndex(*this, index.dims[d], lanes, [&](Value i, unsigned n) {
+          return k.rem(i, k.splat(k.dim(k.shape(tile.getInput())[d]), n));
+        });
     return at(tile.getInput(), inner);
   }
 
   if (auto concat = dyn_cast<qnn::ConcatOp>(op)) {
     size_t axis = concat.getAxis();
     Type type = valueType(elementOf(concat.getOutput()), lanes);
-    // Operands in turn: i < end ? this one : what follows. `current` is switched off where an earlier operand has the element.
+    // Operands in turn: i < end ? this one : what follows. `current` is switched off where an earlier operand has the
+    // element.
     std::function<Value(size_t, Value, Index)> from = [&](size_t i, Value start, Index current) -> Value {
       Value operand = concat.getInputs()[i];
       Value end = k.add(start, k.dim(k.shape(operand)[axis]));
@@ -254,7 +260,8 @@ Value ElementEmitter::emitMovement(Operation *op, const Index &index) {
     Value value = at(pad.getInput(), inner);
     if (!value || !inside)
       return value;
-    return choose(inside, value, paddingValue(*this, elementOf(pad.getOutput()), pad.getValue().convertToDouble(), lanes));
+    return choose(inside, value,
+                  paddingValue(*this, elementOf(pad.getOutput()), pad.getValue().convertToDouble(), lanes));
   }
 
   if (auto depth = dyn_cast<qnn::DepthToSpaceOp>(op)) {
@@ -262,7 +269,9 @@ Value ElementEmitter::emitMovement(Operation *op, const Index &index) {
     Value b = k.i64(block), channels = k.dim(k.shape(depth.getOutput())[1]);
     Index inner = index;
     auto split = [&](const DimIndex &d, bool quotient) {
-      return mapIndex(*this, d, lanes, [&](Value i, unsigned n) { return quotient ? k.div(i, k.splat(b, n)) : k.rem(i, k.splat(b, n)); });
+      return mapIndex(*this, d, lanes, [&](Value i, unsigned n) {
+        return quotient ? k.div(i, k.splat(b, n)) : k.rem(i, k.splat(b, n));
+      });
     };
     DimIndex y = split(index.dims[2], false), x = split(index.dims[3], false);
     inner.dims[2] = split(index.dims[2], true);

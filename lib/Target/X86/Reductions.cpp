@@ -4,9 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Float reductions in the order of INTEGER F3: element i of the reduced elements (row-major) goes to partial i mod 16, then a
-// fixed tree. With lanes across results the 16 partials are vectors in memory; with one result at a time they are the lanes
-// of one vector when the elements lie along one dimension.
+// Float reductions in the order of INTEGER F3: element i of the reduced elements (row-major) goes to partial i mod 16,
+// then a fixed tree. With lanes across results the 16 partials are vectors in memory; with one result at a time they
+// are the lanes of one vector when the elements lie along one dimension.
 //
 //===----------------------------------------------------------------------===//
 
@@ -58,13 +58,15 @@ Value F3Reduction::acrossLanes(Value partials) const {
       low.push_back(i);
       high.push_back(i + width);
     }
-    Value a = vector::ShuffleOp::create(k.b, k.loc, partials, partials, low), b = vector::ShuffleOp::create(k.b, k.loc, partials, partials, high);
+    Value a = vector::ShuffleOp::create(k.b, k.loc, partials, partials, low),
+          b = vector::ShuffleOp::create(k.b, k.loc, partials, partials, high);
     partials = combine(a, b);
   }
   return vector::ExtractOp::create(k.b, k.loc, partials, int64_t(0));
 }
 
-Value F3Reduction::alongVector(Value low, Value high, Value start, llvm::function_ref<Value(Value, Value)> element) const {
+Value F3Reduction::alongVector(Value low, Value high, Value start,
+                               llvm::function_ref<Value(Value, Value)> element) const {
   // low is a multiple of 16 elements from the first one.
   Value whole = k.add(low, k.mul(k.div(k.sub(high, low), k.i64(16)), 16));
   Value partials = k.forLoop(low, whole, 16, {start}, [&](Value i, ValueRange p) -> SmallVector<Value> {
@@ -82,7 +84,8 @@ Value F3Reduction::alongVector(Value low, Value high, Value start, llvm::functio
       [&] { return partials; });
 }
 
-Value F3Reduction::inMemory(unsigned lanes, ArrayRef<Value> sizes, llvm::function_ref<Value(ArrayRef<Value>)> element) const {
+Value F3Reduction::inMemory(unsigned lanes, ArrayRef<Value> sizes,
+                            llvm::function_ref<Value(ArrayRef<Value>)> element) const {
   int64_t bytes = lanes * 4;
   Value memory = k.stack(16 * bytes);
   for (int i = 0; i < 16; ++i)
@@ -122,7 +125,8 @@ struct ReducedIndex {
   SmallVector<int64_t> axes;
   SmallVector<Value> sizes;
 
-  ReducedIndex(KernelBuilder &k, Value input, ArrayRef<int64_t> axes, bool keepdims, const Index &result) : index(result), axes(axes) {
+  ReducedIndex(KernelBuilder &k, Value input, ArrayRef<int64_t> axes, bool keepdims, const Index &result)
+      : index(result), axes(axes) {
     const SymbolicShape &shape = k.shape(input);
     index.dims.clear();
     size_t next = 0;
@@ -146,10 +150,11 @@ struct ReducedIndex {
 static Value emitFloatReduction(ElementEmitter &e, Value input, const ReducedIndex &r, F3Reduction::Kind kind) {
   KernelBuilder &k = e.k;
   F3Reduction f3{k, kind};
-  // Along one dimension, one result at a time: vectors along it. Further reduced dimensions of a multiple of 16 elements
-  // keep i mod 16 in step with the innermost.
+  // Along one dimension, one result at a time: vectors along it. Further reduced dimensions of a multiple of 16
+  // elements keep i mod 16 in step with the innermost.
   auto inner = r.sizes.empty() ? std::nullopt : KernelBuilder::constantOf(r.sizes.back());
-  bool others = llvm::any_of(ArrayRef<Value>(r.sizes).drop_back(r.sizes.empty() ? 0 : 1), [](Value s) { return KernelBuilder::constantOf(s) != 1; });
+  bool others = llvm::any_of(ArrayRef<Value>(r.sizes).drop_back(r.sizes.empty() ? 0 : 1),
+                             [](Value s) { return KernelBuilder::constantOf(s) != 1; });
   if (r.index.lanes == 1 && !r.sizes.empty() && (!others || (inner && *inner % 16 == 0))) {
     SmallVector<Value> position(r.sizes.size(), k.i64(0));
     std::function<Value(size_t, Value)> loop = [&](size_t d, Value partials) -> Value {
@@ -173,7 +178,8 @@ static Value emitFloatReduction(ElementEmitter &e, Value input, const ReducedInd
 }
 
 /// Integer folds: order does not matter; lanes of the accumulator are the index's.
-static Value emitIntegerReduction(ElementEmitter &e, Value input, const ReducedIndex &r, Value identity, llvm::function_ref<Value(Value, Value)> step) {
+static Value emitIntegerReduction(ElementEmitter &e, Value input, const ReducedIndex &r, Value identity,
+                                  llvm::function_ref<Value(Value, Value)> step) {
   KernelBuilder &k = e.k;
   SmallVector<Value> position(r.sizes.size());
   std::function<Value(size_t, Value)> loop = [&](size_t d, Value acc) -> Value {
@@ -209,20 +215,22 @@ static Value emitArgmax(ElementEmitter &e, qnn::ArgmaxOp op, const Index &index)
   if (!first)
     return {};
   Type indices = k.vec(k.intType(64), lanes);
-  auto best = k.forLoop(k.i64(1), r.sizes[0], 1, {first, k.constantInt(indices, 0)}, [&](Value i, ValueRange current) -> SmallVector<Value> {
-    Value x = e.at(input, r.at({i})), better;
-    if (!x)
-      return {current[0], current[1]};
-    if (isFloat) {
-      VectorBuilder f(k, lanes);
-      better = op.getSelectLast() ? f.ge(x, current[0]) : f.gt(x, current[0]);
-    } else {
-      using P = arith::CmpIPredicate;
-      P predicate = op.getSelectLast() ? (isUnsigned ? P::uge : P::sge) : (isUnsigned ? P::ugt : P::sgt);
-      better = arith::CmpIOp::create(k.b, k.loc, predicate, x, current[0]);
-    }
-    return {k.select(better, x, current[0]), k.select(better, k.splat(i, lanes), current[1])};
-  });
+  auto best = k.forLoop(k.i64(1), r.sizes[0], 1, {first, k.constantInt(indices, 0)},
+                        [&](Value i, ValueRange current) -> SmallVector<Value> {
+                          Value x = e.at(input, r.at({i})), better;
+                          if (!x)
+                            return {current[0], current[1]};
+                          if (isFloat) {
+                            VectorBuilder f(k, lanes);
+                            better = op.getSelectLast() ? f.ge(x, current[0]) : f.gt(x, current[0]);
+                          } else {
+                            using P = arith::CmpIPredicate;
+                            P predicate =
+                                op.getSelectLast() ? (isUnsigned ? P::uge : P::sge) : (isUnsigned ? P::ugt : P::sgt);
+                            better = arith::CmpIOp::create(k.b, k.loc, predicate, x, current[0]);
+                          }
+                          return {k.select(better, x, current[0]), k.select(better, k.splat(i, lanes), current[1])};
+                        });
   unsigned bits = elementOf(op.getOutput()).getIntOrFloatBitWidth();
   return bits == 64 ? best[1] : Value(arith::TruncIOp::create(k.b, k.loc, k.vec(k.intType(bits), lanes), best[1]));
 }
@@ -249,16 +257,19 @@ Value ElementEmitter::emitReduction(Operation *op, const Index &index) {
       SmallVector<Value> position(outer.sizes.size());
       std::function<Value(size_t, Value)> loop = [&](size_t d, Value acc) -> Value {
         bool last = d == outer.sizes.size();
-        return k.forLoop(k.i64(0), last ? size : outer.sizes[d], last ? 16 : 1, {acc}, [&](Value i, ValueRange a) -> SmallVector<Value> {
-          if (!last) {
-            position[d] = i;
-            return {loop(d + 1, a[0])};
-          }
-          Index at16 = outer.at(position);
-          at16.dims[axis] = DimIndex(i, 1, true);
-          Value x = at(sum.getInput(), at16);
-          return {x ? Value(arith::AddIOp::create(k.b, k.loc, a[0], widenInteger(k, x, elementOf(sum.getInput()), 32))) : a[0]};
-        })[0];
+        return k.forLoop(k.i64(0), last ? size : outer.sizes[d], last ? 16 : 1, {acc},
+                         [&](Value i, ValueRange a) -> SmallVector<Value> {
+                           if (!last) {
+                             position[d] = i;
+                             return {loop(d + 1, a[0])};
+                           }
+                           Index at16 = outer.at(position);
+                           at16.dims[axis] = DimIndex(i, 1, true);
+                           Value x = at(sum.getInput(), at16);
+                           return {x ? Value(arith::AddIOp::create(k.b, k.loc, a[0],
+                                                                   widenInteger(k, x, elementOf(sum.getInput()), 32)))
+                                     : a[0]};
+                         })[0];
       };
       total = vector::ReductionOp::create(k.b, k.loc, vector::CombiningKind::ADD, loop(0, k.constantInt(vector16, 0)));
     } else {
@@ -300,7 +311,8 @@ Value ElementEmitter::emitReduction(Operation *op, const Index &index) {
     VectorBuilder f(k, lanes);
     if (isa<qnn::ReduceMeanOp>(op)) {
       auto constant = KernelBuilder::constantOf(count);
-      Value n = constant ? f.constant(float(*constant)) : k.splat(arith::SIToFPOp::create(k.b, k.loc, k.f32(), count), lanes);
+      Value n =
+          constant ? f.constant(float(*constant)) : k.splat(arith::SIToFPOp::create(k.b, k.loc, k.f32(), count), lanes);
       value = f.div(value, n);
     }
     if (isa<qnn::ReduceL2Op>(op))
@@ -323,11 +335,19 @@ Value ElementEmitter::emitReduction(Operation *op, const Index &index) {
     return bits == 64 ? sum : Value(arith::TruncIOp::create(k.b, k.loc, k.vec(k.intType(bits), lanes), sum));
   }
   bool isMax = *kind == F3Reduction::Max;
-  int64_t least = isUnsigned ? 0 : bits == 64 ? INT64_MIN : -(int64_t(1) << (bits - 1)), most = isUnsigned ? -1 : bits == 64 ? INT64_MAX : (int64_t(1) << (bits - 1)) - 1;
-  Value extreme = emitIntegerReduction(*this, input, r, k.constantInt(valueType(element, lanes), isMax ? least : most), [&](Value acc, Value x) -> Value {
-    if (isMax)
-      return isUnsigned ? Value(arith::MaxUIOp::create(k.b, k.loc, acc, x)) : Value(arith::MaxSIOp::create(k.b, k.loc, acc, x));
-    return isUnsigned ? Value(arith::MinUIOp::create(k.b, k.loc, acc, x)) : Value(arith::MinSIOp::create(k.b, k.loc, acc, x));
-  });
+  int64_t least = isUnsigned   ? 0
+                  : bits == 64 ? INT64_MIN
+                               : -(int64_t(1) << (bits - 1)),
+          most = isUnsigned   ? -1
+                 : bits == 64 ? INT64_MAX
+                              : (int64_t(1) << (bits - 1)) - 1;
+  Value extreme = emitIntegerReduction(*this, input, r, k.constantInt(valueType(element, lanes), isMax ? least : most),
+                                       [&](Value acc, Value x) -> Value {
+                                         if (isMax)
+                                           return isUnsigned ? Value(arith::MaxUIOp::create(k.b, k.loc, acc, x))
+                                                             : Value(arith::MaxSIOp::create(k.b, k.loc, acc, x));
+                                         return isUnsigned ? Value(arith::MinUIOp::create(k.b, k.loc, acc, x))
+                                                           : Value(arith::MinSIOp::create(k.b, k.loc, acc, x));
+                                       });
   return failed ? Value() : extreme;
 }

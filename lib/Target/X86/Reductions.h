@@ -24,11 +24,13 @@ struct F3Reduction {
   mlir::Value combine(mlir::Value a, mlir::Value b) const;
   /// The tree over the 16 lanes of a vector of partials; a scalar.
   mlir::Value acrossLanes(mlir::Value partials) const;
-  /// Accumulates elements [low, high) into the 16 lanes of `start`; low is a multiple of 16. `element(i, mask)` gives elements
-  /// i .. i + 15.
-  mlir::Value alongVector(mlir::Value low, mlir::Value high, mlir::Value start, llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> element) const;
+  /// Accumulates elements [low, high) into the 16 lanes of `start`; low is a multiple of 16. `element(i, mask)` gives
+  /// elements i .. i + 15.
+  mlir::Value alongVector(mlir::Value low, mlir::Value high, mlir::Value start,
+                          llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> element) const;
   /// Reduces `lanes` results at once over all positions of the reduced sizes; the partials live on the stack.
-  mlir::Value inMemory(unsigned lanes, llvm::ArrayRef<mlir::Value> sizes, llvm::function_ref<mlir::Value(llvm::ArrayRef<mlir::Value>)> element) const;
+  mlir::Value inMemory(unsigned lanes, llvm::ArrayRef<mlir::Value> sizes,
+                       llvm::function_ref<mlir::Value(llvm::ArrayRef<mlir::Value>)> element) const;
 };
 
 } // namespace bitwright::x86

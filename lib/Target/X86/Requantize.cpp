@@ -82,7 +82,8 @@ static Value roundShift(Code &code, Value n, Value c, dyadic::Rounding rounding)
     return k.select(up, code.add(q, one), q);
   }
   case dyadic::Rounding::TosaDouble: {
-    Value nudge = k.select(code.isNegative(n), code.constant(type, -(int64_t(1) << 30)), code.constant(type, int64_t(1) << 30));
+    Value nudge =
+        k.select(code.isNegative(n), code.constant(type, -(int64_t(1) << 30)), code.constant(type, int64_t(1) << 30));
     nudge = k.select(code.compare(P::sgt, c, code.constant(type, 31)), nudge, code.constant(type, 0));
     return code.ashr(code.add(n, code.add(code.half(c), nudge)), c);
   }
@@ -96,13 +97,16 @@ static Value tfliteDouble(Code &code, Value acc, Value b, Value c) {
   KernelBuilder &k = code.k;
   Type type = acc.getType();
   Value zero = code.constant(type, 0), limit = code.constant(type, 31);
-  Value left = arith::MaxSIOp::create(k.b, k.loc, code.sub(limit, c), zero), right = arith::MaxSIOp::create(k.b, k.loc, code.sub(c, limit), zero);
+  Value left = arith::MaxSIOp::create(k.b, k.loc, code.sub(limit, c), zero),
+        right = arith::MaxSIOp::create(k.b, k.loc, code.sub(c, limit), zero);
   Value x = code.clamp(code.shl(acc, left), INT32_MIN, INT32_MAX);
   Value high = code.halfUp(code.mul(x, b), limit);
   // HALF_AWAY with a shift that may be 0: 2^(c-1) becomes 0 there.
   Value half = k.select(code.compare(arith::CmpIPredicate::eq, right, zero), zero,
-                        code.shl(code.constant(type, 1), arith::MaxSIOp::create(k.b, k.loc, code.sub(right, code.constant(type, 1)), zero)));
-  Value up = code.ashr(code.add(high, half), right), down = code.negate(code.ashr(code.add(code.negate(high), half), right));
+                        code.shl(code.constant(type, 1),
+                                 arith::MaxSIOp::create(k.b, k.loc, code.sub(right, code.constant(type, 1)), zero)));
+  Value up = code.ashr(code.add(high, half), right),
+        down = code.negate(code.ashr(code.add(code.negate(high), half), right));
   return k.select(code.isNegative(high), down, up);
 }
 
@@ -115,7 +119,8 @@ Value x86::emitRequantization(KernelBuilder &k, const Requantization &r) {
   // Shifts of 31 and more under HALF_UP: the answer is in the upper half of the 64-bit sums, so that one 32-bit shift
   // serves both halves. A shift of 31 doubles the sum first: |2 sum| + 2^c stays below 2^63 for c <= 40.
   bool doubled = r.leastShift == 31;
-  bool fast = r.rounding == dyadic::Rounding::HalfUp && lanes >= 4 && lanes % 4 == 0 && narrowResult && r.leastShift >= 31 && (!doubled || r.mostShift <= 40);
+  bool fast = r.rounding == dyadic::Rounding::HalfUp && lanes >= 4 && lanes % 4 == 0 && narrowResult &&
+              r.leastShift >= 31 && (!doubled || r.mostShift <= 40);
   if (fast) {
     Type pairs = VectorType::get(lanes / 2, k.intType(64)), words = VectorType::get(lanes, k.intType(32));
     Value halves[2];
@@ -138,11 +143,14 @@ Value x86::emitRequantization(KernelBuilder &k, const Requantization &r) {
     for (unsigned l = 0; l < lanes; l += 2)
       upper.append({int64_t(l) + 1, int64_t(lanes + l) + 1});
     Value high = vector::ShuffleOp::create(k.b, k.loc, halves[0], halves[1], upper);
-    Value amount = KernelBuilder::constantOf(r.shift) ? code.constant(words, *KernelBuilder::constantOf(r.shift) - 32 + doubled)
-                                                      : code.sub(r.shift, code.constant(words, 32 - int64_t(doubled)));
+    Value amount = KernelBuilder::constantOf(r.shift)
+                       ? code.constant(words, *KernelBuilder::constantOf(r.shift) - 32 + doubled)
+                       : code.sub(r.shift, code.constant(words, 32 - int64_t(doubled)));
     Value v = code.ashr(high, amount);
     if (doubled) // up to 31 bits and a sign: clamp before the zero point
-      return code.narrow(code.add(code.clamp(v, r.low - r.zeroPoint, r.high - r.zeroPoint), code.constant(words, r.zeroPoint)), r.resultBits);
+      return code.narrow(
+          code.add(code.clamp(v, r.low - r.zeroPoint, r.high - r.zeroPoint), code.constant(words, r.zeroPoint)),
+          r.resultBits);
     if (r.zeroPoint)
       v = code.add(v, code.constant(words, r.zeroPoint));
     return code.narrow(code.clamp(v, r.low, r.high), r.resultBits);

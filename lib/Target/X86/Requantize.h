@@ -12,12 +12,12 @@
 
 namespace bitwright::x86 {
 
-/// clamp(zeroPoint + ROUND(sum x_i * b_i, c), low, high) (INTEGER R4, E1, E3), lanes of i32 in, lanes of `resultBits` out.
-/// |sum| <= 2^62.
+/// clamp(zeroPoint + ROUND(sum x_i * b_i, c), low, high) (INTEGER R4, E1, E3), lanes of i32 in, lanes of `resultBits`
+/// out. |sum| <= 2^62.
 struct Requantization {
   llvm::SmallVector<std::pair<mlir::Value, mlir::Value>, 2> terms; ///< x and b: i32 lanes
-  mlir::Value shift;                                              ///< c: i32 lanes
-  int64_t leastShift = 0, mostShift = 62;                         ///< known bounds of c
+  mlir::Value shift;                                               ///< c: i32 lanes
+  int64_t leastShift = 0, mostShift = 62;                          ///< known bounds of c
   dyadic::Rounding rounding = dyadic::Rounding::HalfUp;
   int64_t zeroPoint = 0, low = 0, high = 0;
   unsigned resultBits = 8;
@@ -25,8 +25,10 @@ struct Requantization {
 mlir::Value emitRequantization(KernelBuilder &k, const Requantization &r);
 
 /// An element of an array of numbers by a dimension's index, as i32 lanes; an immediate where all are equal.
-mlir::Value numberAt(ElementEmitter &e, llvm::StringRef what, llvm::ArrayRef<int32_t> values, const DimIndex &dim, const Index &index);
-mlir::Value numberAt(ElementEmitter &e, llvm::StringRef what, llvm::ArrayRef<int8_t> values, const DimIndex &dim, const Index &index);
+mlir::Value numberAt(ElementEmitter &e, llvm::StringRef what, llvm::ArrayRef<int32_t> values, const DimIndex &dim,
+                     const Index &index);
+mlir::Value numberAt(ElementEmitter &e, llvm::StringRef what, llvm::ArrayRef<int8_t> values, const DimIndex &dim,
+                     const Index &index);
 
 } // namespace bitwright::x86
 

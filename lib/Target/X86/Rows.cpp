@@ -4,10 +4,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One row (the elements that softmax or a norm works over) at a time: the prologue's values go to scratch memory, statistics
-// are computed there in F3 order, then the epilogue pulls the elements of the region's results with the row op's result
-// overridden. Rows are the tiles' units. When the row's elements are apart in memory and its neighbours side by side
-// (softmax or a norm over channels of a channels-first tensor, instance norm of a channels-last one), 16 rows go at once.
+// One row (the elements that softmax or a norm works over) at a time: the prologue's values go to scratch memory,
+// statistics are computed there in F3 order, then the epilogue pulls the elements of the region's results with the row
+// op's result overridden. Rows are the tiles' units. When the row's elements are apart in memory and its neighbours
+// side by side (softmax or a norm over channels of a channels-first tensor, instance norm of a channels-last one), 16
+// rows go at once.
 //
 //===----------------------------------------------------------------------===//
 
@@ -40,7 +41,8 @@ struct RowsEmitter {
       if (!isa<qnn::SoftmaxOp, qnn::LogSoftmaxOp, qnn::LayerNormOp, qnn::GroupNormOp>(op))
         continue;
       if (anchor)
-        return op.emitOpError() << "is the second row operation of its region: expected one softmax or norm in a region of the rows template";
+        return op.emitOpError() << "is the second row operation of its region: expected one softmax or norm in a "
+                                   "region of the rows template";
       anchor = &op;
     }
     if (!anchor)
@@ -106,8 +108,9 @@ struct RowsEmitter {
     return index;
   }
 
-  /// Calls body(position, linear) for vectors of 16 (or single) elements along the row, in order, linear = number in the row.
-  /// With `contiguous16` vectors never leave the innermost row dimension and start at multiples of 16 of the row.
+  /// Calls body(position, linear) for vectors of 16 (or single) elements along the row, in order, linear = number in
+  /// the row. With `contiguous16` vectors never leave the innermost row dimension and start at multiples of 16 of the
+  /// row.
   void forRow(const Row &row, llvm::function_ref<void(const Index &, Value)> body) {
     SmallVector<DimIndex> position(rowDims.size(), DimIndex(k.i64(0)));
     std::function<void(size_t, Value)> loop = [&](size_t d, Value linear) {
@@ -122,13 +125,14 @@ struct RowsEmitter {
       auto constant = KernelBuilder::constantOf(rowSizes[d]);
       int64_t dim = rowDims[d];
       bool channelDim = groups && dim == 1;
-      LoopNest::emitRun(k, 16, k.i64(0), rowSizes[d], constant && *constant % 16 == 0, base, dim, [&](const Index &index) {
-        Index shifted = index;
-        Value first = index.dims[dim].base;
-        if (channelDim)
-          shifted.dims[dim] = DimIndex(k.add(first, row.firstChannel), index.dims[dim].step);
-        body(shifted, k.add(linear, first));
-      });
+      LoopNest::emitRun(k, 16, k.i64(0), rowSizes[d], constant && *constant % 16 == 0, base, dim,
+                        [&](const Index &index) {
+                          Index shifted = index;
+                          Value first = index.dims[dim].base;
+                          if (channelDim)
+                            shifted.dims[dim] = DimIndex(k.add(first, row.firstChannel), index.dims[dim].step);
+                          body(shifted, k.add(linear, first));
+                        });
     };
     loop(0, k.i64(0));
   }
@@ -136,7 +140,9 @@ struct RowsEmitter {
   Value vectorAt(Value memory, Value element, unsigned lanes, Value mask) {
     return k.load(k.f32(), lanes, k.gep(memory, k.mul(element, 4)), mask);
   }
-  void storeAt(Value value, Value memory, Value element, Value mask) { k.store(value, k.gep(memory, k.mul(element, 4)), mask); }
+  void storeAt(Value value, Value memory, Value element, Value mask) {
+    k.store(value, k.gep(memory, k.mul(element, 4)), mask);
+  }
 
   /// F3 reduction of n floats in memory (scratch, padded to 16: tails may be read).
   Value reduce(F3Reduction::Kind kind, Value memory, Value n, llvm::function_ref<Value(Value)> map = nullptr) {
@@ -171,9 +177,10 @@ struct RowsEmitter {
       n = k.mul(n, size);
     Value memory = k.scratch;
 
-    // Each pass over the row computes what the next one needs: maximum or sum with the prologue, then exponentials and their
-    // sum, or the sum of squares.
-    bool isSoftmax = isa<qnn::SoftmaxOp>(anchor), isLogSoftmax = isa<qnn::LogSoftmaxOp>(anchor), isNorm = !isSoftmax && !isLogSoftmax;
+    // Each pass over the row computes what the next one needs: maximum or sum with the prologue, then exponentials and
+    // their sum, or the sum of squares.
+    bool isSoftmax = isa<qnn::SoftmaxOp>(anchor), isLogSoftmax = isa<qnn::LogSoftmaxOp>(anchor),
+         isNorm = !isSoftmax && !isLogSoftmax;
     ElementEmitter prologue(k);
     Value first;
     F3Reduction::Kind firstKind = isNorm ? F3Reduction::Sum : F3Reduction::Max;
@@ -217,7 +224,8 @@ struct RowsEmitter {
     } else {
       Value count = lengthAsFloat(n);
       Value mean = f1.div(first, count), meanLanes = k.splat(mean, 16);
-      Value variance = f1.div(reduce(F3Reduction::SumOfSquares, memory, n, [&](Value x) { return f16.sub(x, meanLanes); }), count);
+      Value variance =
+          f1.div(reduce(F3Reduction::SumOfSquares, memory, n, [&](Value x) { return f16.sub(x, meanLanes); }), count);
       auto norm = dyn_cast<qnn::LayerNormOp>(anchor);
       auto group = dyn_cast<qnn::GroupNormOp>(anchor);
       float epsilon = (norm ? norm.getEpsilon() : group.getEpsilon()).convertToFloat();

@@ -22,7 +22,8 @@ struct VectorBuilder {
   using I = mlir::Value;
   using M = mlir::Value;
 
-  VectorBuilder(KernelBuilder &k, unsigned lanes) : k(k), floats(k.vec(k.f32(), lanes)), ints(k.vec(k.intType(32), lanes)), lanes(lanes) {}
+  VectorBuilder(KernelBuilder &k, unsigned lanes)
+      : k(k), floats(k.vec(k.f32(), lanes)), ints(k.vec(k.intType(32), lanes)), lanes(lanes) {}
 
   F constant(float v) { return k.constantFloat(v, lanes); }
   I constant(int32_t v) { return k.constantInt(ints, v); }
@@ -68,7 +69,9 @@ struct VectorBuilder {
 
 private:
   template <typename Op, typename... Args> mlir::Value make(Args... args) { return Op::create(k.b, k.loc, args...); }
-  M compare(mlir::arith::CmpFPredicate predicate, F a, F b) { return mlir::arith::CmpFOp::create(k.b, k.loc, predicate, a, b); }
+  M compare(mlir::arith::CmpFPredicate predicate, F a, F b) {
+    return mlir::arith::CmpFOp::create(k.b, k.loc, predicate, a, b);
+  }
 
   KernelBuilder &k;
   mlir::Type floats, ints;

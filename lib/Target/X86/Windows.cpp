@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Each element computes its own window or dot product: the right form for pooling and resizing, the fallback for products
-// that no GEMM template takes. Orders of accumulation are those of lib/Reference.
+// Each element computes its own window or dot product: the right form for pooling and resizing, the fallback for
+// products that no GEMM template takes. Orders of accumulation are those of lib/Reference.
 //
 //===----------------------------------------------------------------------===//
 
@@ -36,7 +36,8 @@ static SmallVector<Value> foldTaps(KernelBuilder &k, ArrayRef<int64_t> kernel, S
       values = body(k.delinearize(k.i64(t), sizes), values);
     return values;
   }
-  return k.forLoop(k.i64(0), k.i64(taps), 1, values, [&](Value t, ValueRange current) { return body(k.delinearize(t, sizes), current); });
+  return k.forLoop(k.i64(0), k.i64(taps), 1, values,
+                   [&](Value t, ValueRange current) { return body(k.delinearize(t, sizes), current); });
 }
 
 namespace {
@@ -48,7 +49,8 @@ struct Window {
 } // namespace
 
 /// The input index of a tap; restricts it to the input and returns the condition (null: always inside).
-static Value enterWindow(ElementEmitter &e, const Window &w, const SymbolicShape &input, ArrayRef<Value> tap, Index &index) {
+static Value enterWindow(ElementEmitter &e, const Window &w, const SymbolicShape &input, ArrayRef<Value> tap,
+                         Index &index) {
   KernelBuilder &k = e.k;
   size_t spatial = w.kernel.size();
   Value inside;
@@ -61,16 +63,18 @@ static Value enterWindow(ElementEmitter &e, const Window &w, const SymbolicShape
   return inside;
 }
 
-/// How many taps of the window lie below `limit` and (unless includePadding) at or above 0, along one dimension; scalar i64
-/// or lanes of i64.
-static Value countTaps(ElementEmitter &e, const Window &w, size_t d, const Index &index, Value limit, bool includePadding) {
+/// How many taps of the window lie below `limit` and (unless includePadding) at or above 0, along one dimension; scalar
+/// i64 or lanes of i64.
+static Value countTaps(ElementEmitter &e, const Window &w, size_t d, const Index &index, Value limit,
+                       bool includePadding) {
   KernelBuilder &k = e.k;
   DimIndex start = e.affine(index.dims[d + 2], w.strides[d], k.i64(-w.pads[d]), index.lanes);
   unsigned n = start.isUniform() || index.lanes == 1 ? 1 : index.lanes;
   Value first = n == 1 ? start.base : e.lanesOf(start, n), count = k.splat(k.i64(0), n), end = k.splat(limit, n);
   auto constant = [&](int64_t v) { return k.splat(k.i64(v), n); };
   if (w.dilations[d] == 1) {
-    Value high = k.min(k.add(first, constant(w.kernel[d])), end), low = includePadding ? first : k.max(first, constant(0));
+    Value high = k.min(k.add(first, constant(w.kernel[d])), end),
+          low = includePadding ? first : k.max(first, constant(0));
     return k.sub(high, low);
   }
   for (int64_t t = 0; t < w.kernel[d]; ++t) {
@@ -84,14 +88,17 @@ static Value countTaps(ElementEmitter &e, const Window &w, size_t d, const Index
 }
 
 /// The number of averaged elements as an index: uniform, or by lane.
-static DimIndex countWindow(ElementEmitter &e, const Window &w, const SymbolicShape &input, const Index &index, bool includePadding) {
+static DimIndex countWindow(ElementEmitter &e, const Window &w, const SymbolicShape &input, const Index &index,
+                            bool includePadding) {
   KernelBuilder &k = e.k;
   size_t spatial = w.kernel.size();
   Value total = k.i64(1);
   for (size_t d = 0; d < spatial; ++d) {
     bool whole = !w.ceilMode && (includePadding || (w.pads[d] == 0 && w.pads[spatial + d] == 0));
     Value limit = k.dim(input[d + 2]);
-    Value count = whole ? k.i64(w.kernel[d]) : countTaps(e, w, d, index, includePadding ? k.add(limit, w.pads[spatial + d]) : limit, includePadding);
+    Value count =
+        whole ? k.i64(w.kernel[d])
+              : countTaps(e, w, d, index, includePadding ? k.add(limit, w.pads[spatial + d]) : limit, includePadding);
     unsigned n = std::max(KernelBuilder::lanesOf(total.getType()), KernelBuilder::lanesOf(count.getType()));
     total = k.mul(k.splat(total, n), k.splat(count, n));
   }
@@ -125,7 +132,8 @@ struct ResizeDim {
   Value real(Value integer) {
     if (auto c = KernelBuilder::constantOf(integer))
       return f.constant(float(*c));
-    Value words = arith::TruncIOp::create(k.b, k.loc, k.vec(k.intType(32), KernelBuilder::lanesOf(integer.getType())), integer);
+    Value words =
+        arith::TruncIOp::create(k.b, k.loc, k.vec(k.intType(32), KernelBuilder::lanesOf(integer.getType())), integer);
     return f.toFloat(k.splat(words, n));
   }
   Value integer(Value value) { return arith::ExtSIOp::create(k.b, k.loc, k.vec(k.intType(64), n), f.toInt(value)); }
@@ -249,7 +257,8 @@ static Value emitResize(ElementEmitter &e, qnn::ResizeOp op, const Index &index)
       if (!value || isa<FloatType>(element))
         return value;
       Type words = k.vec(k.intType(32), lanes);
-      Value wide = element.isUnsignedInteger() ? Value(arith::ExtUIOp::create(k.b, k.loc, words, value)) : Value(arith::ExtSIOp::create(k.b, k.loc, words, value));
+      Value wide = element.isUnsignedInteger() ? Value(arith::ExtUIOp::create(k.b, k.loc, words, value))
+                                               : Value(arith::ExtSIOp::create(k.b, k.loc, words, value));
       return f.toFloat(wide);
     }
     unsigned n = lanesFor(d);
@@ -320,13 +329,15 @@ struct Accumulator {
 };
 } // namespace
 
-template <typename ConvOp> static Value emitConv(ElementEmitter &e, ConvOp op, const Index &index, bool transposed, int64_t zeroPoint) {
+template <typename ConvOp>
+static Value emitConv(ElementEmitter &e, ConvOp op, const Index &index, bool transposed, int64_t zeroPoint) {
   KernelBuilder &k = e.k;
   auto weightType = cast<RankedTensorType>(op.getWeight().getType());
   const SymbolicShape &input = k.shape(op.getInput());
   size_t spatial = weightType.getRank() - 2;
   int64_t groups = op.getGroups(), outputs = transposed ? weightType.getDimSize(1) * groups : weightType.getDimSize(0);
-  int64_t groupIn = transposed ? weightType.getDimSize(0) / groups : weightType.getDimSize(1), groupOut = outputs / groups;
+  int64_t groupIn = transposed ? weightType.getDimSize(0) / groups : weightType.getDimSize(1),
+          groupOut = outputs / groups;
   Accumulator a(e, isa<FloatType>(elementOf(op.getOutput())), index.lanes);
   a.xZero = zeroPoint;
   const DimIndex &o = index.dims[1];
@@ -346,44 +357,48 @@ template <typename ConvOp> static Value emitConv(ElementEmitter &e, ConvOp op, c
       member.lanes = k.rem(all, size);
     }
   }
-  auto taps = foldTaps(k, weightType.getShape().drop_front(2), {a.zero()}, [&](ArrayRef<Value> tap, ValueRange acc) -> SmallVector<Value> {
-    Index x = index;
-    Value inside;
-    for (size_t d = 0; d < spatial; ++d) {
-      DimIndex &dim = x.dims[d + 2];
-      Value size = k.dim(input[d + 2]);
-      if (!transposed) {
-        dim = e.affine(dim, op.getStrides()[d], k.add(k.mul(tap[d], op.getDilations()[d]), -op.getPads()[d]), index.lanes);
-        if (op.getPads()[d] || op.getPads()[spatial + d])
-          inside = k.both(inside, e.restrict(x, DimIndex(dim), k.i64(0), size));
-        continue;
-      }
-      // position + pad - tap * dilation must be a multiple of the stride, the quotient inside the input.
-      dim = e.affine(dim, 1, k.sub(k.i64(op.getPads()[d]), k.mul(tap[d], op.getDilations()[d])), index.lanes);
-      int64_t stride = op.getStrides()[d];
-      inside = k.both(inside, e.restrict(x, DimIndex(dim), k.i64(0), k.mul(size, stride)));
-      if (stride == 1)
-        continue;
-      unsigned n = dim.isUniform() || index.lanes == 1 ? 1 : index.lanes;
-      Value position = n == 1 ? dim.base : e.lanesOf(dim, n), s = k.splat(k.i64(stride), n);
-      Value whole = k.equal(k.rem(position, s), k.splat(k.i64(0), n));
-      inside = k.both(inside, whole);
-      (n == 1 ? x.active : x.mask) = k.both(n == 1 ? x.active : x.mask, whole);
-      dim = DimIndex();
-      (n == 1 ? dim.base : dim.lanes) = k.div(position, s);
-    }
-    auto channels = k.forLoop(k.i64(0), k.i64(groupIn), 1, acc, [&](Value c, ValueRange current) -> SmallVector<Value> {
-      Index xc = x, w = index;
-      xc.dims[1] = e.affine(group, groupIn, c, index.lanes);
-      w.dims[0] = transposed ? xc.dims[1] : o;
-      w.dims[1] = transposed ? member : DimIndex(c);
-      for (size_t d = 0; d < spatial; ++d)
-        w.dims[d + 2] = DimIndex(tap[d]);
-      Value next = a.step(current[0], e.at(op.getInput(), xc), e.at(op.getWeight(), w), inside);
-      return {next ? next : current[0]};
-    });
-    return channels;
-  });
+  auto taps = foldTaps(
+      k, weightType.getShape().drop_front(2), {a.zero()},
+      [&](ArrayRef<Value> tap, ValueRange acc) -> SmallVector<Value> {
+        Index x = index;
+        Value inside;
+        for (size_t d = 0; d < spatial; ++d) {
+          DimIndex &dim = x.dims[d + 2];
+          Value size = k.dim(input[d + 2]);
+          if (!transposed) {
+            dim = e.affine(dim, op.getStrides()[d], k.add(k.mul(tap[d], op.getDilations()[d]), -op.getPads()[d]),
+                           index.lanes);
+            if (op.getPads()[d] || op.getPads()[spatial + d])
+              inside = k.both(inside, e.restrict(x, DimIndex(dim), k.i64(0), size));
+            continue;
+          }
+          // position + pad - tap * dilation must be a multiple of the stride, the quotient inside the input.
+          dim = e.affine(dim, 1, k.sub(k.i64(op.getPads()[d]), k.mul(tap[d], op.getDilations()[d])), index.lanes);
+          int64_t stride = op.getStrides()[d];
+          inside = k.both(inside, e.restrict(x, DimIndex(dim), k.i64(0), k.mul(size, stride)));
+          if (stride == 1)
+            continue;
+          unsigned n = dim.isUniform() || index.lanes == 1 ? 1 : index.lanes;
+          Value position = n == 1 ? dim.base : e.lanesOf(dim, n), s = k.splat(k.i64(stride), n);
+          Value whole = k.equal(k.rem(position, s), k.splat(k.i64(0), n));
+          inside = k.both(inside, whole);
+          (n == 1 ? x.active : x.mask) = k.both(n == 1 ? x.active : x.mask, whole);
+          dim = DimIndex();
+          (n == 1 ? dim.base : dim.lanes) = k.div(position, s);
+        }
+        auto channels =
+            k.forLoop(k.i64(0), k.i64(groupIn), 1, acc, [&](Value c, ValueRange current) -> SmallVector<Value> {
+              Index xc = x, w = index;
+              xc.dims[1] = e.affine(group, groupIn, c, index.lanes);
+              w.dims[0] = transposed ? xc.dims[1] : o;
+              w.dims[1] = transposed ? member : DimIndex(c);
+              for (size_t d = 0; d < spatial; ++d)
+                w.dims[d + 2] = DimIndex(tap[d]);
+              Value next = a.step(current[0], e.at(op.getInput(), xc), e.at(op.getWeight(), w), inside);
+              return {next ? next : current[0]};
+            });
+        return channels;
+      });
   Value bias;
   if (op.getBias()) {
     Index b = index;
@@ -393,7 +408,8 @@ template <typename ConvOp> static Value emitConv(ElementEmitter &e, ConvOp op, c
   return a.finish(taps[0], bias, elementOf(op.getOutput()));
 }
 
-template <typename LinearOp> static Value emitLinear(ElementEmitter &e, LinearOp op, const Index &index, int64_t zeroPoint) {
+template <typename LinearOp>
+static Value emitLinear(ElementEmitter &e, LinearOp op, const Index &index, int64_t zeroPoint) {
   KernelBuilder &k = e.k;
   Accumulator a(e, isa<FloatType>(elementOf(op.getOutput())), index.lanes);
   a.xZero = zeroPoint;
@@ -414,7 +430,8 @@ template <typename LinearOp> static Value emitLinear(ElementEmitter &e, LinearOp
   return a.finish(sums[0], bias, elementOf(op.getOutput()));
 }
 
-template <typename MatmulOp> static Value emitMatmul(ElementEmitter &e, MatmulOp op, const Index &index, int64_t lhsZero, int64_t rhsZero) {
+template <typename MatmulOp>
+static Value emitMatmul(ElementEmitter &e, MatmulOp op, const Index &index, int64_t lhsZero, int64_t rhsZero) {
   KernelBuilder &k = e.k;
   Accumulator a(e, isa<FloatType>(elementOf(op.getOutput())), index.lanes);
   a.xZero = lhsZero;
@@ -425,7 +442,8 @@ template <typename MatmulOp> static Value emitMatmul(ElementEmitter &e, MatmulOp
     Index inner = index;
     inner.dims.clear();
     for (size_t d = 0; d + 2 < shape.size(); ++d)
-      inner.dims.push_back(bitwright::constantOf(shape[d]) == 1 ? DimIndex(k.i64(0)) : index.dims[rank - shape.size() + d]);
+      inner.dims.push_back(bitwright::constantOf(shape[d]) == 1 ? DimIndex(k.i64(0))
+                                                                : index.dims[rank - shape.size() + d]);
     inner.dims.append({row, column});
     return inner;
   };
@@ -447,7 +465,9 @@ Value ElementEmitter::emitWindow(Operation *op, const Index &index) {
     VectorBuilder f(k, lanes);
     unsigned bits = element.getIntOrFloatBitWidth();
     Value least = isFloat ? f.constant(-numerics::detail::kInfinity)
-                          : k.constantInt(type, element.isUnsignedInteger() || bits == 1 ? 0 : bits == 64 ? INT64_MIN : -(int64_t(1) << (bits - 1)));
+                          : k.constantInt(type, element.isUnsignedInteger() || bits == 1 ? 0
+                                                : bits == 64                             ? INT64_MIN
+                                                                                         : -(int64_t(1) << (bits - 1)));
     Window w{pool.getKernel(), pool.getStrides(), pool.getPads(), pool.getDilations(), pool.getCeilMode()};
     auto best = foldTaps(k, w.kernel, {least}, [&](ArrayRef<Value> tap, ValueRange current) -> SmallVector<Value> {
       Index inner = index;
@@ -470,12 +490,13 @@ Value ElementEmitter::emitWindow(Operation *op, const Index &index) {
     Window w{pool.getKernel(), pool.getStrides(), pool.getPads(), pool.getDilations(), pool.getCeilMode()};
     if (!isa<FloatType>(elementOf(pool.getInput())))
       return fail(op, "expected a float operand; codes are averaged by dyadic.avg_pool");
-    auto sum = foldTaps(k, w.kernel, {f.constant(0.0f)}, [&](ArrayRef<Value> tap, ValueRange current) -> SmallVector<Value> {
-      Index inner = index;
-      Value inside = enterWindow(*this, w, k.shape(pool.getInput()), tap, inner);
-      Value x = at(pool.getInput(), inner);
-      return {x ? choose(inside, f.add(current[0], x), current[0]) : current[0]};
-    });
+    auto sum =
+        foldTaps(k, w.kernel, {f.constant(0.0f)}, [&](ArrayRef<Value> tap, ValueRange current) -> SmallVector<Value> {
+          Index inner = index;
+          Value inside = enterWindow(*this, w, k.shape(pool.getInput()), tap, inner);
+          Value x = at(pool.getInput(), inner);
+          return {x ? choose(inside, f.add(current[0], x), current[0]) : current[0]};
+        });
     if (failed)
       return {};
     DimIndex count = countWindow(*this, w, k.shape(pool.getInput()), index, pool.getCountIncludePad());
@@ -492,16 +513,18 @@ Value ElementEmitter::emitWindow(Operation *op, const Index &index) {
     Type words = k.vec(k.intType(32), lanes);
     Window w{pool.getKernel(), pool.getStrides(), pool.getPads(), pool.getDilations(), pool.getCeilMode()};
     int64_t zeroPoint = int32_t(pool.getInputZeroPoint());
-    auto sum = foldTaps(k, w.kernel, {k.constantInt(words, 0)}, [&](ArrayRef<Value> tap, ValueRange current) -> SmallVector<Value> {
-      Index inner = index;
-      Value inside = enterWindow(*this, w, k.shape(pool.getInput()), tap, inner);
-      Value x = at(pool.getInput(), inner);
-      if (!x)
-        return {current[0]};
-      x = arith::SubIOp::create(k.b, k.loc, arith::ExtSIOp::create(k.b, k.loc, words, x), k.constantInt(words, zeroPoint));
-      x = choose(inside, x, k.constantInt(words, 0));
-      return {arith::AddIOp::create(k.b, k.loc, current[0], x)};
-    });
+    auto sum = foldTaps(k, w.kernel, {k.constantInt(words, 0)},
+                        [&](ArrayRef<Value> tap, ValueRange current) -> SmallVector<Value> {
+                          Index inner = index;
+                          Value inside = enterWindow(*this, w, k.shape(pool.getInput()), tap, inner);
+                          Value x = at(pool.getInput(), inner);
+                          if (!x)
+                            return {current[0]};
+                          x = arith::SubIOp::create(k.b, k.loc, arith::ExtSIOp::create(k.b, k.loc, words, x),
+                                                    k.constantInt(words, zeroPoint));
+                          x = choose(inside, x, k.constantInt(words, 0));
+                          return {arith::AddIOp::create(k.b, k.loc, current[0], x)};
+                        });
     if (failed)
       return {};
     DimIndex count = countWindow(*this, w, k.shape(pool.getInput()), index, pool.getCountIncludePad());
@@ -528,7 +551,8 @@ Value ElementEmitter::emitWindow(Operation *op, const Index &index) {
     return emitResize(*this, resize, index);
   auto checked = [&](Value value) { return failed ? Value() : value; };
   bool isFloat = op->getNumResults() == 1 && isa<FloatType>(elementOf(op->getResult(0)));
-  if (isa<qnn::ConvOp, qnn::ConvTransposeOp, qnn::LinearOp, qnn::MatmulOp>(op) && !isFloat && !elementOf(op->getResult(0)).isInteger(32))
+  if (isa<qnn::ConvOp, qnn::ConvTransposeOp, qnn::LinearOp, qnn::MatmulOp>(op) && !isFloat &&
+      !elementOf(op->getResult(0)).isInteger(32))
     return fail(op, "has no x86 code for products of integers of this type: expected f32, f16, bf16 or i32 results");
   if (auto conv = dyn_cast<qnn::ConvOp>(op))
     return checked(emitConv(*this, conv, index, false, 0));
@@ -545,6 +569,7 @@ Value ElementEmitter::emitWindow(Operation *op, const Index &index) {
   if (auto matmul = dyn_cast<qnn::MatmulOp>(op))
     return checked(emitMatmul(*this, matmul, index, 0, 0));
   if (auto matmul = dyn_cast<dyadic::MatmulOp>(op))
-    return checked(emitMatmul(*this, matmul, index, int32_t(matmul.getLhsZeroPoint()), int32_t(matmul.getRhsZeroPoint())));
+    return checked(
+        emitMatmul(*this, matmul, index, int32_t(matmul.getLhsZeroPoint()), int32_t(matmul.getRhsZeroPoint())));
   return {};
 }

@@ -8,8 +8,8 @@
 //
 //   void k(void **buffers, const int64_t *dims, int64_t tile_begin, int64_t tile_end, void *scratch)
 //
-// and all functions of one instruction set become one position-independent blob that calls nothing outside (KERNELS 6.5).
-// What a kernel expects of its buffers (`KernelInfo`) is the same for every instruction set.
+// and all functions of one instruction set become one position-independent blob that calls nothing outside
+// (KERNELS 6.5). What a kernel expects of its buffers (`KernelInfo`) is the same for every instruction set.
 //
 //===----------------------------------------------------------------------===//
 
@@ -50,10 +50,11 @@ struct KernelInfo {
 };
 
 /// Emits `op` as function `symbol` (LLVM, arith, scf and vector dialects) at the end of `into`. `operandShapes` are the
-/// symbolic shapes of the operands, `symbols` the symbols of the function that holds `op`. Two ops whose emitted functions
-/// are the same text but for the symbol share code. Diagnoses what no template covers.
-mlir::FailureOr<KernelInfo> emitKernel(kernel::FusedOp op, llvm::ArrayRef<SymbolicShape> operandShapes, llvm::ArrayRef<DimSymbol> symbols, Isa isa,
-                                       mlir::ModuleOp into, llvm::StringRef symbol);
+/// symbolic shapes of the operands, `symbols` the symbols of the function that holds `op`. Two ops whose emitted
+/// functions are the same text but for the symbol share code. Diagnoses what no template covers.
+mlir::FailureOr<KernelInfo> emitKernel(kernel::FusedOp op, llvm::ArrayRef<SymbolicShape> operandShapes,
+                                       llvm::ArrayRef<DimSymbol> symbols, Isa isa, mlir::ModuleOp into,
+                                       llvm::StringRef symbol);
 
 /// Machine code of one instruction set.
 struct CodeBlob {

@@ -19,7 +19,8 @@ namespace bitwright::x86::testing {
 std::string functionText(const Region &r) {
   std::string arguments, operands = r.type.substr(r.type.find('(') + 1);
   operands = operands.substr(0, operands.find(") ->"));
-  std::string list = r.functionArguments.empty() ? operands : r.functionArguments, result = r.type.substr(r.type.find("->") + 2);
+  std::string list = r.functionArguments.empty() ? operands : r.functionArguments,
+              result = r.type.substr(r.type.find("->") + 2);
   // Commas outside brackets separate the arguments.
   int depth = 0, number = 0;
   std::string current;
@@ -52,9 +53,10 @@ std::string functionText(const Region &r) {
   std::string plain = result;
   if (several)
     plain = result.substr(result.find('(') + 1, result.rfind(')') - result.find('(') - 1);
-  return "func.func @main(" + arguments + ") -> " + result + (r.symbols.empty() ? "" : " attributes {" + r.symbols + "}") + " {\n  %r:" +
-         std::to_string(results) + " = kernel.fused (" + r.arguments + ") " + r.attributes + " : " + r.type + " {\n" + r.body + "\n  }\n  return " + names +
-         " : " + plain + "\n}\n";
+  return "func.func @main(" + arguments + ") -> " + result +
+         (r.symbols.empty() ? "" : " attributes {" + r.symbols + "}") + " {\n  %r:" + std::to_string(results) +
+         " = kernel.fused (" + r.arguments + ") " + r.attributes + " : " + r.type + " {\n" + r.body +
+         "\n  }\n  return " + names + " : " + plain + "\n}\n";
 }
 
 static void fillRandom(reference::Tensor &tensor, std::mt19937 &random, int64_t range) {
@@ -92,7 +94,8 @@ static std::string firstDifference(const reference::Tensor &a, const reference::
     return text;
   int64_t size = reference::sizeOf(a.getElement()), shown = 0;
   for (int64_t i = 0; i < a.getNumElements() && shown < 4; ++i)
-    if (std::memcmp(static_cast<const char *>(a.bytes()) + i * size, static_cast<const char *>(b.bytes()) + i * size, size)) {
+    if (std::memcmp(static_cast<const char *>(a.bytes()) + i * size, static_cast<const char *>(b.bytes()) + i * size,
+                    size)) {
       os << "; element " << i << ": expected " << a.asDouble(i) << ", found " << b.asDouble(i);
       ++shown;
     }
@@ -136,7 +139,8 @@ void checkRegion(const Region &region) {
         reference::Shape shape;
         for (AffineExpr dim : shapes->get(argument))
           shape.push_back(evaluate(dim, values));
-        reference::Tensor tensor(*reference::elementOf(cast<RankedTensorType>(argument.getType()).getElementType()), shape);
+        reference::Tensor tensor(*reference::elementOf(cast<RankedTensorType>(argument.getType()).getElementType()),
+                                 shape);
         fillRandom(tensor, random, region.integerRange);
         if (region.fill)
           region.fill(i, tensor);
@@ -163,8 +167,9 @@ void checkRegion(const Region &region) {
         auto found = compiled->results();
         ASSERT_EQ(found.size(), expected->size());
         for (size_t i = 0; i < found.size(); ++i)
-          ASSERT_TRUE((*expected)[i].equals(found[i])) << "result " << i << " at symbols " << ::testing::PrintToString(values) << ": "
-                                                       << firstDifference((*expected)[i], found[i]);
+          ASSERT_TRUE((*expected)[i].equals(found[i]))
+              << "result " << i << " at symbols " << ::testing::PrintToString(values) << ": "
+              << firstDifference((*expected)[i], found[i]);
       }
     }
     if (!first)

@@ -32,8 +32,8 @@ struct Region {
   std::function<void(unsigned, reference::Tensor &)> fill;
 };
 
-/// Compiles the region for every instruction set of this machine, runs it whole, tile by tile and in two uneven parts, and
-/// expects the interpreter's bits. Also expects the same KernelInfo for every instruction set.
+/// Compiles the region for every instruction set of this machine, runs it whole, tile by tile and in two uneven parts,
+/// and expects the interpreter's bits. Also expects the same KernelInfo for every instruction set.
 void checkRegion(const Region &region);
 /// Expects the region to be refused with a message that contains `text`.
 void expectRefusal(const Region &region, const std::string &text);

@@ -16,13 +16,15 @@ const std::string kRows = "kind = #kernel.template<rows>";
 TEST(X86Rows, Softmax) {
   for (std::string op : {"softmax", "log_softmax"})
     for (int axis : {1, 2})
-      for (std::string layouts : {"", ", operand_layouts = [array<i64: 0, 2, 1>], result_layouts = [array<i64: 0, 2, 1>]"})
+      for (std::string layouts :
+           {"", ", operand_layouts = [array<i64: 0, 2, 1>], result_layouts = [array<i64: 0, 2, 1>]"})
         for (std::string element : {"f32", "f16"}) {
           Region r;
           r.arguments = "%a = %0";
           r.attributes = "{" + kRows + layouts + "}";
           r.type = "(tensor<3x19x70x" + element + ">) -> tensor<3x19x70x" + element + ">";
-          r.body = "%y = qnn." + op + " %a {axis = " + std::to_string(axis) + " : i64} : " + r.type + "\n kernel.yield %y : tensor<3x19x70x" + element + ">";
+          r.body = "%y = qnn." + op + " %a {axis = " + std::to_string(axis) + " : i64} : " + r.type +
+                   "\n kernel.yield %y : tensor<3x19x70x" + element + ">";
           checkRegion(r);
         }
 }
@@ -31,7 +33,8 @@ TEST(X86Rows, SoftmaxWithPrologueAndEpilogueOverDynamicRows) {
   Region r;
   r.arguments = "%a = %0, %b = %1";
   r.attributes = "{" + kRows + "}";
-  r.functionArguments = "tensor<?x?xi8> {qnn.dims = affine_map<()[s0, s1] -> (s0, s1)>}, tensor<?x?xf32> {qnn.dims = affine_map<()[s0, s1] -> (s0, s1)>}";
+  r.functionArguments = "tensor<?x?xi8> {qnn.dims = affine_map<()[s0, s1] -> (s0, s1)>}, tensor<?x?xf32> {qnn.dims = "
+                        "affine_map<()[s0, s1] -> (s0, s1)>}";
   r.symbols = "qnn.symbols = [#qnn.symbol<\"N\", 1, 8, 1>, #qnn.symbol<\"W\", 1, 3000, 1>]";
   r.symbolValues = {{1, 1}, {8, 16}, {3, 17}, {2, 2999}};
   r.type = "(tensor<?x?xi8>, tensor<?x?xf32>) -> tensor<?x?xi8>";
@@ -48,13 +51,15 @@ TEST(X86Rows, SoftmaxWithPrologueAndEpilogueOverDynamicRows) {
 }
 
 TEST(X86Rows, Norms) {
-  for (std::string layouts : {"", ", operand_layouts = [array<i64: 0, 2, 3, 1>, array<i64: 0>, array<i64: 0>], result_layouts = [array<i64: 0, 2, 3, 1>]"})
+  for (std::string layouts : {"", ", operand_layouts = [array<i64: 0, 2, 3, 1>, array<i64: 0>, array<i64: 0>], "
+                                  "result_layouts = [array<i64: 0, 2, 3, 1>]"})
     for (int groups : {1, 3, 12}) {
       Region r;
       r.arguments = "%a = %0, %s = %1, %b = %2";
       r.attributes = "{" + kRows + layouts + "}";
       r.type = "(tensor<2x12x5x21xf32>, tensor<12xf32>, tensor<12xf32>) -> tensor<2x12x5x21xf32>";
-      r.body = "%y = qnn.group_norm %a, %s, %b {groups = " + std::to_string(groups) + " : i64, epsilon = 1.0e-5 : f32} : " + r.type + "\n kernel.yield %y : tensor<2x12x5x21xf32>";
+      r.body = "%y = qnn.group_norm %a, %s, %b {groups = " + std::to_string(groups) +
+               " : i64, epsilon = 1.0e-5 : f32} : " + r.type + "\n kernel.yield %y : tensor<2x12x5x21xf32>";
       checkRegion(r);
     }
   for (int axis : {1, 2})
@@ -64,7 +69,8 @@ TEST(X86Rows, Norms) {
       r.arguments = std::string("%a = %0") + (parameters > 0 ? ", %s = %1" : "") + (parameters > 1 ? ", %b = %2" : "");
       r.attributes = "{" + kRows + "}";
       r.type = "(" + type + (parameters > 0 ? ", " + tail : "") + (parameters > 1 ? ", " + tail : "") + ") -> " + type;
-      r.body = "%y = qnn.layer_norm %a " + (parameters > 0 ? "scale %s : " + tail : "") + (parameters > 1 ? " bias %b : " + tail : "") + " {axis = " + std::to_string(axis) +
+      r.body = "%y = qnn.layer_norm %a " + (parameters > 0 ? "scale %s : " + tail : "") +
+               (parameters > 1 ? " bias %b : " + tail : "") + " {axis = " + std::to_string(axis) +
                " : i64, epsilon = 1.0e-6 : f32} : (" + type + ") -> " + type + "\n kernel.yield %y : " + type;
       checkRegion(r);
     }
@@ -89,11 +95,14 @@ TEST(X86Rows, Refusals) {
   r.type = "(tensor<3x8xf32>) -> tensor<3x8xf32>";
   r.body = "%y = qnn.relu %a : " + r.type + "\n kernel.yield %y : tensor<3x8xf32>";
   expectRefusal(r, "expected a softmax or norm in a region of the rows template, found none");
-  r.body = "%x = qnn.softmax %a {axis = 1 : i64} : " + r.type + "\n %y = qnn.softmax %x {axis = 1 : i64} : " + r.type + "\n kernel.yield %y : tensor<3x8xf32>";
+  r.body = "%x = qnn.softmax %a {axis = 1 : i64} : " + r.type + "\n %y = qnn.softmax %x {axis = 1 : i64} : " + r.type +
+           "\n kernel.yield %y : tensor<3x8xf32>";
   expectRefusal(r, "is the second row operation of its region");
   r.type = "(tensor<3x8xf32>) -> tensor<3x8x2xf32>";
-  r.body = "%x = qnn.softmax %a {axis = 1 : i64} : (tensor<3x8xf32>) -> tensor<3x8xf32>\n %z = qnn.reshape %x {shape = affine_map<() -> (3, 8, 1)>} : (tensor<3x8xf32>) -> tensor<3x8x1xf32>\n"
-           " %y = qnn.broadcast %z {shape = affine_map<() -> (3, 8, 2)>} : (tensor<3x8x1xf32>) -> tensor<3x8x2xf32>\n kernel.yield %y : tensor<3x8x2xf32>";
+  r.body = "%x = qnn.softmax %a {axis = 1 : i64} : (tensor<3x8xf32>) -> tensor<3x8xf32>\n %z = qnn.reshape %x {shape = "
+           "affine_map<() -> (3, 8, 1)>} : (tensor<3x8xf32>) -> tensor<3x8x1xf32>\n"
+           " %y = qnn.broadcast %z {shape = affine_map<() -> (3, 8, 2)>} : (tensor<3x8x1xf32>) -> tensor<3x8x2xf32>\n "
+           "kernel.yield %y : tensor<3x8x2xf32>";
   expectRefusal(r, "expected results of the row operation's shape");
 }
 
