@@ -185,10 +185,19 @@ def short(name):
 
 @suite("unit")
 def unit(log, long):
-    programs = [path for name, path in executables(BUILD).items() if not RUNTIME_TESTS.search(short(name))]
+    programs = [path for name, path in executables(BUILD).items() if not RUNTIME_TESTS.search(short(name)) and short(name) != "golden"]
     if not programs:
         raise Nothing
     return gtest("unit", programs, log)
+
+
+@suite("golden")
+def golden(log, long):
+    """Published allocations, solved again to the recorded optimum."""
+    program = BUILD / "bin" / "bitwright_golden_tests"
+    if not program.exists():
+        raise Nothing
+    return gtest("golden", [program], log)
 
 
 @suite("runtime")
