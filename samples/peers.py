@@ -11,6 +11,7 @@ fused nodes are left in float), gives 0.53.
 
 import contextlib
 import hashlib
+import json
 import logging
 import os
 import pathlib
@@ -68,6 +69,29 @@ def _quiet():
         logging.disable(level)
 
 
+def remembered(parts, compute):
+    """compute(), which must give something that JSON holds; kept in build/peers under the digest of `parts` (bytes, arrays,
+    texts), because peers do not change from run to run."""
+    key = _key(*parts, onnxruntime.__version__)
+    path = FOLDER / f"{key}.json"
+    if path.exists():
+        return json.loads(path.read_text())
+    result = compute()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(result) + "\n")
+    partial.replace(path)
+    return result
+
+
+def _key(*parts):
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes()
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()[:16]
+
+
 def _prepare(model, form, folder):
     """`model` as the quantizer should see it: opset 17 (per-channel needs 13), constants folded, and fused or not."""
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -92,11 +116,8 @@ def int8(model, calibration, variant):
     """Path of `model` quantized by a variant above with the samples [n, ...]; made once and kept in build/peers."""
     form, operators = VARIANTS[variant]
     model = pathlib.Path(model)
-    key = hashlib.sha256()
-    for part in (model.read_bytes(), np.ascontiguousarray(calibration).tobytes(),
-                 repr((variant, form, operators, NOT_QUANTIZABLE, onnxruntime.__version__)).encode()):
-        key.update(part)
-    result = FOLDER / f"{model.stem}-{key.hexdigest()[:16]}.onnx"
+    key = _key(model.read_bytes(), calibration, repr((variant, form, operators, NOT_QUANTIZABLE)), onnxruntime.__version__)
+    result = FOLDER / f"{model.stem}-{key}.onnx"
     if result.exists():
         return result
     FOLDER.mkdir(parents=True, exist_ok=True)

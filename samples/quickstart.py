@@ -54,7 +54,7 @@ def our_accuracy(artifact, texts, x, alphabet):
     """Accuracy of the .bwm on all lines, in batches of up to BATCH."""
     classes = []
     for start in range(0, len(x), BATCH):
-        output = timing.quant_run(artifact, {"x": x[start:start + BATCH]}, FOLDER)
+        output = timing.quant_run(artifact, {"x": x[start:start + BATCH]}, FOLDER, "--threads", len(os.sched_getaffinity(0)))
         if len(output) != 1:
             raise StageError(f"{artifact.name}: expected 1 output, found {sorted(output)}")
         classes.append(next(iter(output.values())).argmax(-1))
@@ -62,9 +62,12 @@ def our_accuracy(artifact, texts, x, alphabet):
 
 
 def peer_accuracy(model, texts, x, alphabet):
-    session = peers.session(model)
-    classes = np.concatenate([peers.run(session, x[i:i + 1])[0].argmax(-1) for i in range(len(x))])
-    return text_lines.accuracy(texts, text_lines.decode(classes, alphabet))
+    """Accuracy of an ONNX file in ONNX Runtime; computed once for the same file and lines."""
+    def compute():
+        session = peers.session(model)
+        classes = np.concatenate([peers.run(session, x[i:i + 1])[0].argmax(-1) for i in range(len(x))])
+        return text_lines.accuracy(texts, text_lines.decode(classes, alphabet))
+    return peers.remembered((pathlib.Path(model).read_bytes(), "\n".join(texts), x), compute)
 
 
 def best_int8_peer(calibration, texts, x, alphabet, floor):
