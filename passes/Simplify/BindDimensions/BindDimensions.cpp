@@ -104,6 +104,8 @@ struct BindDimensions : bitwright::impl::BindDimensionsBase<BindDimensions> {
 
   void runOnOperation() override {
     func::FuncOp func = getOperation();
+    if (func.isExternal())
+      return;
     SmallVector<DimSymbol> symbols = getSymbols(func);
     for (const std::string &text : dims) {
       auto [key, value] = StringRef(text).split('=');
@@ -158,9 +160,15 @@ struct BindDimensions : bitwright::impl::BindDimensionsBase<BindDimensions> {
       argument.setType(bitwright::typeOf(shape, type.getElementType()));
       shapes.set(argument, shape);
     }
-    for (Operation &op : func.getBody().front().without_terminator())
+    for (Operation &op : func.getBody().front().without_terminator()) {
+      if (op.getNumRegions() != 0) {
+        op.emitOpError()
+            << "has a region, whose types this pass does not know: expected dimensions to be bound before fuse";
+        return signalPassFailure();
+      }
       if (failed(shapes.visit(&op, /*refineTypes=*/true)))
         return signalPassFailure();
+    }
     Operation *terminator = func.getBody().front().getTerminator();
     func.setType(FunctionType::get(context, func.getBody().getArgumentTypes(), terminator->getOperandTypes()));
   }

@@ -103,6 +103,8 @@ static bool skipProducer(Operation *op) {
 namespace {
 struct FoldIdentities : bitwright::impl::FoldIdentitiesBase<FoldIdentities> {
   void runOnOperation() override {
+    if (getOperation().isExternal())
+      return;
     auto shapes = SymbolicShapes::compute(getOperation());
     if (failed(shapes))
       return signalPassFailure();

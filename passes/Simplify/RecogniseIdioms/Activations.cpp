@@ -172,6 +172,8 @@ static void collectCandidates(Value value, int depth, SmallVectorImpl<Value> &ca
 
 bool simplify::recogniseActivation(Operation *op) {
   Value t = op->getResult(0);
+  if (!isa<FloatType>(cast<RankedTensorType>(t.getType()).getElementType()))
+    return false;
   SmallVector<Value> candidates;
   collectCandidates(op->getOperand(0), 0, candidates);
   // The root lies up the chain of single uses; the longest match wins (x * (clip(x + 3, 0, 6) / 6) holds a

@@ -131,8 +131,8 @@ bool simplify::recogniseLayerNorm(Operation *op) {
   auto type = cast<RankedTensorType>(x.getType());
   int64_t axis = type.getRank() - axes.size();
   ArrayRef<int64_t> dims = type.getShape().drop_front(axis);
-  if (axes.empty() || axes.front() != axis || llvm::is_contained(dims, ShapedType::kDynamic) ||
-      op->getResult(0).getType() != type)
+  if (axes.empty() || !isa<FloatType>(type.getElementType()) || axes.front() != axis ||
+      llvm::is_contained(dims, ShapedType::kDynamic) || op->getResult(0).getType() != type)
     return false;
 
   Operation *root = op;

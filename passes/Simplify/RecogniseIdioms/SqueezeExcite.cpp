@@ -76,7 +76,7 @@ static std::pair<Value, Value> getParameters(OpBuilder &builder, Operation *op, 
 
 static bool match(Operation *root, Value x, Value gateValue) {
   auto type = cast<RankedTensorType>(x.getType());
-  if (root->getResult(0).getType() != type || type.getRank() < 3)
+  if (root->getResult(0).getType() != type || type.getRank() < 3 || !isa<FloatType>(type.getElementType()))
     return false;
   IdiomOps inside;
   inside.insert(root);

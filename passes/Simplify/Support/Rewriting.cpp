@@ -139,7 +139,13 @@ std::optional<ChannelProduct> ChannelProduct::match(Value value) {
   product.op = op;
   auto type = cast<RankedTensorType>(value.getType());
   product.axis = isa<qnn::LinearOp>(op) ? type.getRank() - 1 : 1;
-  product.channels = type.getDimSize(product.axis);
+  // From the weight: the result's type may say `?`.
+  auto weight = cast<RankedTensorType>(op->getOperand(1).getType());
+  if (weight.getNumElements() == 0)
+    return std::nullopt;
+  product.channels = weight.getDimSize(0);
+  if (auto transposed = dyn_cast<qnn::ConvTransposeOp>(op))
+    product.channels = weight.getDimSize(1) * int64_t(transposed.getGroups());
   return product;
 }
 

@@ -63,3 +63,17 @@ func.func @left_alone(%x: tensor<2x2xf32>) -> (tensor<2x2xf32>, tensor<2x2xf32>,
   %7 = qnn.add %6, %c {name = "h"} : (tensor<2x2xf32>, tensor<2xf32>) -> tensor<2x2xf32>
   return %1, %3, %5, %6, %7 : tensor<2x2xf32>, tensor<2x2xf32>, tensor<2x2xf32>, tensor<2x2xf32>, tensor<2x2xf32>
 }
+
+// -----
+
+// The type of the product does not say how many channels it has; the weight does.
+// CHECK-LABEL: func.func @unknown_channels
+// CHECK: %[[Y:.*]] = qnn.linear %{{.*}}, %{{.*}}, %{{.*}} {name = "a"} : (tensor<2x2xf32>, tensor<2x2xf32>, tensor<2xf32>) -> tensor<2x?xf32>
+// CHECK-NEXT: return %[[Y]]
+func.func @unknown_channels(%x: tensor<2x2xf32>) -> tensor<2x?xf32> {
+  %w = qnn.constant {value = dense<2.0> : tensor<2x2xf32>} : tensor<2x2xf32>
+  %c = qnn.constant {value = dense<1.0> : tensor<f32>} : tensor<f32>
+  %0 = qnn.linear %x, %w {name = "a"} : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x?xf32>
+  %1 = qnn.add %0, %c {name = "b"} : (tensor<2x?xf32>, tensor<f32>) -> tensor<2x?xf32>
+  return %1 : tensor<2x?xf32>
+}
