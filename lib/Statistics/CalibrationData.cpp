@@ -6,6 +6,7 @@
 
 #include "lib/Statistics/CalibrationData.h"
 #include "dialects/Qnn/Qnn.h"
+#include "lib/Statistics/MappedArray.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -131,7 +132,7 @@ Error CalibrationData::forEach(function_ref<Error(const Sample &)> visit) {
   uint64_t visited = 0;
   for (const Group &group : groups) {
     // Read one array an input.
-    std::vector<NpyArray> arrays(inputs.size());
+    std::vector<MappedArray> arrays(inputs.size());
     std::vector<std::string> labels(inputs.size());
     std::string reason;
     if (!group.npz.empty()) {
@@ -149,7 +150,7 @@ Error CalibrationData::forEach(function_ref<Error(const Sample &)> visit) {
                                    "' for the input of that name, found " +
                                    (found.empty() ? "no arrays" : found + "'"));
         }
-        if (!file->read(index, arrays[i], reason))
+        if (!MappedArray::open(group.npz, inputs[i].name, arrays[i], reason))
           return createStringError("calibration: " + reason);
       }
       for (size_t j = 0; j < file->size(); ++j)
@@ -159,7 +160,7 @@ Error CalibrationData::forEach(function_ref<Error(const Sample &)> visit) {
     } else {
       for (size_t i = 0; i < inputs.size(); ++i) {
         labels[i] = "calibration '" + group.npys[i] + "' for the input '" + inputs[i].name + "'";
-        if (!formats::readNpy(group.npys[i], arrays[i], reason))
+        if (!MappedArray::open(group.npys[i], "", arrays[i], reason))
           return createStringError("calibration: " + reason);
       }
     }
@@ -169,7 +170,7 @@ Error CalibrationData::forEach(function_ref<Error(const Sample &)> visit) {
     int64_t samples = -1;
     for (size_t i = 0; i < inputs.size(); ++i) {
       const Input &input = inputs[i];
-      const NpyArray &array = arrays[i];
+      const MappedArray &array = arrays[i];
       std::string expected;
       for (auto [k, dim] : enumerate(input.dims))
         expected +=
@@ -203,9 +204,6 @@ Error CalibrationData::forEach(function_ref<Error(const Sample &)> visit) {
         return createStringError(labels[i] + ": expected as many samples as '" + inputs[0].name + "' has (" +
                                  Twine(samples) + "), found " + Twine(count));
       samples = count;
-      if (int64_t bad = firstNotFinite(array); bad >= 0)
-        return createStringError(labels[i] + ": expected finite values, found NaN or infinity at element " +
-                                 Twine(bad));
       sampleShapes[i] = std::move(shape);
     }
 
@@ -217,8 +215,11 @@ Error CalibrationData::forEach(function_ref<Error(const Sample &)> visit) {
         part.itemSize = arrays[i].itemSize;
         part.shape = sampleShapes[i];
         size_t bytes = size_t(part.elementCount()) * part.itemSize;
-        part.data.assign(arrays[i].data.begin() + long(bytes * size_t(s)),
-                         arrays[i].data.begin() + long(bytes * size_t(s + 1)));
+        ArrayRef<uint8_t> rows = arrays[i].bytes().slice(bytes * size_t(s), bytes);
+        part.data.assign(rows.begin(), rows.end());
+        if (int64_t bad = firstNotFinite(part); bad >= 0)
+          return createStringError(labels[i] + ": expected finite values, found NaN or infinity at element " +
+                                   Twine(bad + s * int64_t(part.elementCount())));
         hash.update(inputs[i].name);
         hash.update(shapeText(part.shape));
         hash.update(part.data);

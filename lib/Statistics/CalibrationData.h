@@ -6,7 +6,8 @@
 //
 // An `.npz` file, an `.npy` file (models with one input), or a folder of either. An array of an input's rank holds
 // samples along its first axis (each is run at batch 1, or at the smallest batch that the input allows); an array of
-// one rank more holds whole inputs. Files are read one at a time.
+// one rank more holds whole inputs. Arrays that are not compressed are read in place, one
+// sample at a time: memory does not depend on how many there are.
 //
 //===----------------------------------------------------------------------===//
 

@@ -6,6 +6,7 @@
 
 #include "lib/Statistics/Statistics.h"
 #include "lib/Statistics/Collect.h"
+#include "lib/Statistics/MappedArray.h"
 #include "llvm/Support/FileSystem.h"
 #include "gtest/gtest.h"
 #include <algorithm>
@@ -250,6 +251,73 @@ TEST(StatisticsFile, RoundTrip) {
     EXPECT_EQ(value.histogram.getBins(), other->histogram.getBins());
     EXPECT_EQ(value.histogram.getExponent(), other->histogram.getExponent());
   }
+}
+
+/// Writes x: f4[3, 2] and y: i8[4] and gives the path.
+std::string writeArchive(llvm::StringRef stem) {
+  llvm::SmallString<128> path;
+  EXPECT_FALSE(llvm::sys::fs::createTemporaryFile(stem, "npz", path));
+  std::vector<formats::NamedArray> arrays(2);
+  arrays[0].name = "x";
+  arrays[0].array.shape = {3, 2};
+  std::vector<float> values = {1, 2, 3, 4, 5, 6};
+  arrays[0].array.data.resize(24);
+  memcpy(arrays[0].array.data.data(), values.data(), 24);
+  arrays[1].name = "y";
+  arrays[1].array.kind = 'i';
+  arrays[1].array.itemSize = 1;
+  arrays[1].array.shape = {4};
+  arrays[1].array.data = {1, 2, 3, 255};
+  std::string error;
+  EXPECT_TRUE(formats::writeNpz(path.str().str(), arrays, error)) << error;
+  return path.str().str();
+}
+
+TEST(MappedArray, ReadsStoredMembersInPlace) {
+  std::string path = writeArchive("mapped"), error;
+  auto file = llvm::MemoryBuffer::getFile(path, false, false);
+  ASSERT_TRUE(bool(file));
+  EXPECT_FALSE(findStoredMember((*file)->getBuffer(), "x.npy").empty());
+  EXPECT_TRUE(findStoredMember((*file)->getBuffer(), "z.npy").empty());
+  MappedArray x, y;
+  ASSERT_TRUE(MappedArray::open(path, "x", x, error)) << error;
+  EXPECT_EQ(x.typeText(), "f4");
+  EXPECT_EQ(x.shape, (std::vector<int64_t>{3, 2}));
+  float last;
+  memcpy(&last, x.bytes().data() + 20, 4);
+  EXPECT_EQ(last, 6);
+  ASSERT_TRUE(MappedArray::open(path, "y", y, error)) << error;
+  EXPECT_EQ(y.typeText(), "i1");
+  EXPECT_EQ(y.bytes().size(), 4u);
+  llvm::sys::fs::remove(path);
+}
+
+TEST(MappedArray, EveryTruncationIsAnErrorOrTheSameBytes) {
+  // Cut the file at every length: never a crash, and never other elements.
+  std::string path = writeArchive("cut"), error;
+  auto file = llvm::MemoryBuffer::getFile(path, false, false);
+  ASSERT_TRUE(bool(file));
+  std::string whole = (*file)->getBuffer().str(), cut = path + ".cut.npz";
+  for (size_t size = 0; size < whole.size(); size += 3) {
+    std::error_code code;
+    llvm::raw_fd_ostream(cut, code) << llvm::StringRef(whole).take_front(size);
+    MappedArray x;
+    error.clear();
+    EXPECT_FALSE(MappedArray::open(cut, "x", x, error)) << size;
+    EXPECT_FALSE(error.empty());
+  }
+  // Damage in each byte of the directory and headers: whatever is read stays inside the file.
+  for (size_t i = 0; i < whole.size(); ++i) {
+    std::string bad = whole;
+    bad[i] = char(bad[i] ^ 0xff);
+    llvm::StringRef member = findStoredMember(bad, "x.npy");
+    if (!member.empty()) {
+      EXPECT_GE(member.data(), bad.data());
+      EXPECT_LE(member.data() + member.size(), bad.data() + bad.size());
+    }
+  }
+  llvm::sys::fs::remove(path);
+  llvm::sys::fs::remove(cut);
 }
 
 TEST(StatisticsFile, MergeRefusesAnotherGraph) {
