@@ -14,8 +14,10 @@ using namespace bitwright::onnximport;
 
 llvm::Expected<DimBinding> bitwright::parseDimBinding(StringRef text) {
   auto fail = [&](const Twine &reason) {
-    return llvm::createStringError(("--dim " + text + ": " + reason + "; expected NAME=VALUE, NAME=LOW..HIGH or NAME=LOW..HIGH/DIVISOR, " +
-                                    "where NAME is a dimension's name or INPUT:AXIS").str());
+    return llvm::createStringError(("--dim " + text + ": " + reason +
+                                    "; expected NAME=VALUE, NAME=LOW..HIGH or NAME=LOW..HIGH/DIVISOR, " +
+                                    "where NAME is a dimension's name or INPUT:AXIS")
+                                       .str());
   };
   auto [key, range] = text.rsplit('=');
   if (key.empty() || key.size() == text.size())
@@ -39,7 +41,8 @@ llvm::Expected<DimBinding> bitwright::parseDimBinding(StringRef text) {
   return binding;
 }
 
-static FailureOr<OwningOpRef<ModuleOp>> import(llvm::Expected<OnnxModel> model, StringRef name, MLIRContext *context, const ImportOptions &options) {
+static FailureOr<OwningOpRef<ModuleOp>> import(llvm::Expected<OnnxModel> model, StringRef name, MLIRContext *context,
+                                               const ImportOptions &options) {
   if (!model) {
     emitError(FileLineColLoc::get(context, name, 0, 0)) << llvm::toString(model.takeError());
     return failure();
@@ -48,10 +51,12 @@ static FailureOr<OwningOpRef<ModuleOp>> import(llvm::Expected<OnnxModel> model, 
   return Importer(*model, context, name, options).run();
 }
 
-FailureOr<OwningOpRef<ModuleOp>> bitwright::importOnnx(StringRef path, MLIRContext *context, const ImportOptions &options) {
+FailureOr<OwningOpRef<ModuleOp>> bitwright::importOnnx(StringRef path, MLIRContext *context,
+                                                       const ImportOptions &options) {
   return import(OnnxModel::fromFile(path), path, context, options);
 }
 
-FailureOr<OwningOpRef<ModuleOp>> bitwright::importOnnx(ArrayRef<uint8_t> bytes, StringRef name, MLIRContext *context, const ImportOptions &options) {
+FailureOr<OwningOpRef<ModuleOp>> bitwright::importOnnx(ArrayRef<uint8_t> bytes, StringRef name, MLIRContext *context,
+                                                       const ImportOptions &options) {
   return import(OnnxModel::fromBytes(bytes), name, context, options);
 }

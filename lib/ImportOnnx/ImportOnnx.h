@@ -20,7 +20,8 @@
 
 namespace bitwright {
 
-/// What `--dim KEY=VALUE` says: KEY is the name of a symbolic dimension, or INPUT:AXIS. min == max binds it to a constant.
+/// What `--dim KEY=VALUE` says: KEY is the name of a symbolic dimension, or INPUT:AXIS. min == max binds it to a
+/// constant.
 struct DimBinding {
   std::string key;
   int64_t min = 1, max = 1, divisor = 1;
@@ -40,10 +41,12 @@ constexpr int64_t kMaxRank = 32;
 /// Imports the model at `path`. Weights go to the context's WeightStore: embedded ones are taken over from the parsed
 /// file, external ones mapped. Every operator and attribute combination that is not supported is reported before the
 /// function fails; diagnostics are located at the file. Loads the dialects it needs.
-mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> importOnnx(llvm::StringRef path, mlir::MLIRContext *context, const ImportOptions &options = {});
+mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> importOnnx(llvm::StringRef path, mlir::MLIRContext *context,
+                                                              const ImportOptions &options = {});
 
 /// The same from memory (fuzzers, tests). External data is refused: there is no folder that it could lie in.
-mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> importOnnx(llvm::ArrayRef<uint8_t> bytes, llvm::StringRef name, mlir::MLIRContext *context,
+mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> importOnnx(llvm::ArrayRef<uint8_t> bytes, llvm::StringRef name,
+                                                              mlir::MLIRContext *context,
                                                               const ImportOptions &options = {});
 
 /// docs/Operators.md: every operator, its opsets, and each attribute combination that is refused with its reason.

@@ -25,7 +25,8 @@ namespace bitwright::onnximport {
 
 class NodeImporter;
 
-/// An attribute combination that the compiler refuses: what, and why. Listed in docs/Operators.md from the operator table.
+/// An attribute combination that the compiler refuses: what, and why. Listed in docs/Operators.md from the operator
+/// table.
 struct Refusal {
   const char *what;
   const char *why;
@@ -79,7 +80,8 @@ private:
   bool bindDimensions();
   void importNode(onnx::NodeProto &node);
   bool finish(onnx::GraphProto &graph);
-  /// The operation behind a tensor, made on first use; null (with the reason in `why`) if it depends on dimensions only.
+  /// The operation behind a tensor, made on first use; null (with the reason in `why`) if it depends on dimensions
+  /// only.
   mlir::Value materialize(Tensor &tensor, std::string &why);
   std::string uniqueName(llvm::StringRef base);
   Tensor *define(llvm::StringRef name, std::string &why);
@@ -108,8 +110,8 @@ private:
   unsigned numErrors = 0;
 };
 
-/// What an operator's import function sees of its node. After the first error or refusal every further call is harmless:
-/// values are a placeholder of rank 0, and the node's outputs are marked as lost.
+/// What an operator's import function sees of its node. After the first error or refusal every further call is
+/// harmless: values are a placeholder of rank 0, and the node's outputs are marked as lost.
 class NodeImporter {
 public:
   NodeImporter(Importer &importer, onnx::NodeProto &proto, const Operator &op, std::string name);
@@ -161,7 +163,8 @@ public:
   template <typename OpTy, typename... Args> mlir::Value create(mlir::Type elementType, Args &&...args) {
     if (hasFailed)
       return getPlaceholder();
-    auto op = OpTy::create(importer.builder, getLocation(), mlir::RankedTensorType::get({}, elementType), std::forward<Args>(args)...);
+    auto op = OpTy::create(importer.builder, getLocation(), mlir::RankedTensorType::get({}, elementType),
+                           std::forward<Args>(args)...);
     return finishOp(op);
   }
   const SymbolicShape &shape(mlir::Value value) const { return importer.shapes.get(value); }

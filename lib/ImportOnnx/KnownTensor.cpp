@@ -136,11 +136,14 @@ static Bounds bounds(AffineExpr expr, ArrayRef<DimSymbol> symbols, int &budget) 
   if (auto value = constantOf(expr))
     return *value > kLimit || *value < -kLimit ? bad : Bounds{*value, *value};
   if (auto symbol = dyn_cast<AffineSymbolExpr>(expr))
-    return symbol.getPosition() < symbols.size() ? Bounds{symbols[symbol.getPosition()].min, symbols[symbol.getPosition()].max} : bad;
+    return symbol.getPosition() < symbols.size()
+               ? Bounds{symbols[symbol.getPosition()].min, symbols[symbol.getPosition()].max}
+               : bad;
   auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
   if (!binary)
     return bad;
-  Bounds a = bounds(binary.getLHS(), symbols, budget), b = a.bad ? bad : bounds(binary.getRHS(), symbols, budget), result = bad;
+  Bounds a = bounds(binary.getLHS(), symbols, budget), b = a.bad ? bad : bounds(binary.getRHS(), symbols, budget),
+         result = bad;
   if (a.bad || b.bad)
     return bad;
   auto floorOf = [](__int128 x, __int128 y) { return x >= 0 ? x / y : -((-x + y - 1) / y); };
@@ -159,8 +162,10 @@ static Bounds bounds(AffineExpr expr, ArrayRef<DimSymbol> symbols, int &budget) 
     if (b.low <= 0)
       return bad;
     bool ceil = expr.getKind() == AffineExprKind::CeilDiv;
-    __int128 quotients[] = {ceil ? -floorOf(-a.low, b.low) : floorOf(a.low, b.low), ceil ? -floorOf(-a.low, b.high) : floorOf(a.low, b.high),
-                            ceil ? -floorOf(-a.high, b.low) : floorOf(a.high, b.low), ceil ? -floorOf(-a.high, b.high) : floorOf(a.high, b.high)};
+    __int128 quotients[] = {ceil ? -floorOf(-a.low, b.low) : floorOf(a.low, b.low),
+                            ceil ? -floorOf(-a.low, b.high) : floorOf(a.low, b.high),
+                            ceil ? -floorOf(-a.high, b.low) : floorOf(a.high, b.low),
+                            ceil ? -floorOf(-a.high, b.high) : floorOf(a.high, b.high)};
     result = {*std::min_element(quotients, quotients + 4), *std::max_element(quotients, quotients + 4)};
     break;
   }
@@ -183,8 +188,8 @@ struct LinearBound {
 };
 } // namespace
 
-/// Bounds that know that `W floordiv 2` is about W / 2, so that W floordiv 2 - W is negative. Only for expressions whose
-/// interval is known to be small: then the mantissa of long double holds every coefficient with room to spare.
+/// Bounds that know that `W floordiv 2` is about W / 2, so that W floordiv 2 - W is negative. Only for expressions
+/// whose interval is known to be small: then the mantissa of long double holds every coefficient with room to spare.
 static LinearBound linearBound(AffineExpr expr, ArrayRef<DimSymbol> symbols) {
   LinearBound result;
   result.coefficients.assign(symbols.size(), 0);
@@ -226,7 +231,8 @@ static LinearBound linearBound(AffineExpr expr, ArrayRef<DimSymbol> symbols) {
     if (constant) {
       scale(1.0L / *constant);
       long double rest = 1 - 1.0L / *constant;
-      (expr.getKind() == AffineExprKind::FloorDiv ? a.low : a.high) += expr.getKind() == AffineExprKind::FloorDiv ? -rest : rest;
+      (expr.getKind() == AffineExprKind::FloorDiv ? a.low : a.high) +=
+          expr.getKind() == AffineExprKind::FloorDiv ? -rest : rest;
       return a;
     }
     break;
@@ -278,7 +284,9 @@ bool onnximport::isMultiple(AffineExpr expr, int64_t divisor, ArrayRef<DimSymbol
   return simplifyAffineExpr(expr.replaceSymbols(scaled), 0, symbols.size()).isMultipleOf(divisor);
 }
 
-bool onnximport::areEqual(AffineExpr a, AffineExpr b) { return a == b || constantOf(simplifyAffineExpr(a - b, 0, 4096)) == 0; }
+bool onnximport::areEqual(AffineExpr a, AffineExpr b) {
+  return a == b || constantOf(simplifyAffineExpr(a - b, 0, 4096)) == 0;
+}
 
 std::string onnximport::toText(AffineExpr expr, ArrayRef<DimSymbol> symbols) {
   if (auto symbol = dyn_cast<AffineSymbolExpr>(expr); symbol && symbol.getPosition() < symbols.size())

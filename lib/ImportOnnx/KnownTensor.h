@@ -4,8 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Shape arithmetic of a model (Shape, Gather, Mul, Concat, Reshape, ...) runs on small tensors whose elements are affine
-// expressions of the model's symbolic dimensions. They are evaluated while importing and never become operations.
+// Shape arithmetic of a model (Shape, Gather, Mul, Concat, Reshape, ...) runs on small tensors whose elements are
+// affine expressions of the model's symbolic dimensions. They are evaluated while importing and never become
+// operations.
 //
 //===----------------------------------------------------------------------===//
 

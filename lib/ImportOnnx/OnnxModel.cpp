@@ -6,10 +6,10 @@
 
 #include "lib/ImportOnnx/OnnxModel.h"
 #include "lib/ImportOnnx/ImportOnnx.h"
+#include "onnx.pb.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
-#include "onnx.pb.h"
 #include <climits>
 
 using namespace mlir;
@@ -24,7 +24,8 @@ OnnxModel::~OnnxModel() = default;
 
 llvm::Error OnnxModel::parse(ArrayRef<uint8_t> bytes) {
   if (bytes.size() > size_t(INT_MAX))
-    return fail("expected a file of at most 2 GiB, found " + Twine(bytes.size()) + " bytes: save the weights as external data");
+    return fail("expected a file of at most 2 GiB, found " + Twine(bytes.size()) +
+                " bytes: save the weights as external data");
   fileBytes = bytes.size();
   proto = std::make_unique<onnx::ModelProto>();
   if (!proto->ParseFromArray(bytes.data(), int(bytes.size())))
@@ -32,8 +33,8 @@ llvm::Error OnnxModel::parse(ArrayRef<uint8_t> bytes) {
   if (!proto->has_graph())
     return fail("is not a valid ONNX model: it holds no graph");
   if (proto->ir_version() < kMinIrVersion || proto->ir_version() > onnx::Version::IR_VERSION)
-    return fail("expected an ONNX IR version from " + Twine(kMinIrVersion) + " to " + Twine(int64_t(onnx::Version::IR_VERSION)) + ", found " +
-                Twine(proto->ir_version()));
+    return fail("expected an ONNX IR version from " + Twine(kMinIrVersion) + " to " +
+                Twine(int64_t(onnx::Version::IR_VERSION)) + ", found " + Twine(proto->ir_version()));
   opset = 0;
   for (const auto &set : proto->opset_import())
     if (set.domain().empty() || set.domain() == "ai.onnx")
@@ -41,8 +42,8 @@ llvm::Error OnnxModel::parse(ArrayRef<uint8_t> bytes) {
   if (opset == 0)
     return fail("expected an entry of the domain ai.onnx in opset_import, found none");
   if (opset < kMinOpset || opset > kMaxOpset)
-    return fail("expected an opset of ai.onnx from " + Twine(kMinOpset) + " to " + Twine(kMaxOpset) + ", found " + Twine(opset) +
-                ": convert the model with onnx.version_converter");
+    return fail("expected an opset of ai.onnx from " + Twine(kMinOpset) + " to " + Twine(kMaxOpset) + ", found " +
+                Twine(opset) + ": convert the model with onnx.version_converter");
   return llvm::Error::success();
 }
 
@@ -58,7 +59,8 @@ llvm::Expected<OnnxModel> OnnxModel::fromFile(StringRef path) {
   if (!buffer)
     return fail("cannot be read: " + buffer.getError().message());
   OnnxModel model;
-  if (auto error = model.parse({reinterpret_cast<const uint8_t *>((*buffer)->getBufferStart()), (*buffer)->getBufferSize()}))
+  if (auto error =
+          model.parse({reinterpret_cast<const uint8_t *>((*buffer)->getBufferStart()), (*buffer)->getBufferSize()}))
     return std::move(error);
   llvm::SmallString<256> real;
   if (auto error = llvm::sys::fs::real_path(path, real))
@@ -101,18 +103,20 @@ Type onnximport::elementTypeOf(int32_t onnxType, MLIRContext *context) {
 
 std::string onnximport::elementTypeName(int32_t onnxType) {
   // The lite runtime has no reflection; the names are those of the ONNX specification.
-  static const char *names[] = {"UNDEFINED", "FLOAT",        "UINT8",          "INT8",       "UINT16",         "INT16",      "INT32",
-                                "INT64",     "STRING",       "BOOL",           "FLOAT16",    "DOUBLE",         "UINT32",     "UINT64",
-                                "COMPLEX64", "COMPLEX128",   "BFLOAT16",       "FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ",
-                                "UINT4",     "INT4",         "FLOAT4E2M1",     "FLOAT8E8M0", "UINT2",          "INT2"};
+  static const char *names[] = {
+      "UNDEFINED", "FLOAT",      "UINT8",      "INT8",         "UINT16",         "INT16",      "INT32",
+      "INT64",     "STRING",     "BOOL",       "FLOAT16",      "DOUBLE",         "UINT32",     "UINT64",
+      "COMPLEX64", "COMPLEX128", "BFLOAT16",   "FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ",
+      "UINT4",     "INT4",       "FLOAT4E2M1", "FLOAT8E8M0",   "UINT2",          "INT2"};
   if (onnxType >= 0 && onnxType < int32_t(std::size(names)))
     return names[onnxType];
   return "number " + std::to_string(onnxType);
 }
 
 std::string onnximport::unsupportedElementType(int32_t onnxType) {
-  return "expected an element type out of FLOAT, FLOAT16, BFLOAT16, BOOL, INT4, INT8, UINT8, INT16, UINT16, INT32, INT64; found " + elementTypeName(onnxType) +
-         (onnxType == onnx::TensorProto::DOUBLE ? ": export the model in float32" : "");
+  return "expected an element type out of FLOAT, FLOAT16, BFLOAT16, BOOL, INT4, INT8, UINT8, INT16, UINT16, INT32, "
+         "INT64; found " +
+         elementTypeName(onnxType) + (onnxType == onnx::TensorProto::DOUBLE ? ": export the model in float32" : "");
 }
 
 /// The values of a typed field, narrowed to the storage type T.
@@ -161,10 +165,11 @@ llvm::Expected<WeightData> OnnxModel::readExternal(const onnx::TensorProto &tens
   if (length < 0)
     length = expected;
   if (length != expected)
-    return fail("expected " + Twine(expected) + " bytes of data, found " + Twine(length) + " in external data '" + location + "'");
+    return fail("expected " + Twine(expected) + " bytes of data, found " + Twine(length) + " in external data '" +
+                location + "'");
   if (offset > size || length > size - offset)
-    return fail("external data '" + location + "' is too short: expected " + Twine(length) + " bytes at offset " + Twine(offset) + ", found a file of " +
-                Twine(size) + " bytes");
+    return fail("external data '" + location + "' is too short: expected " + Twine(length) + " bytes at offset " +
+                Twine(offset) + ", found a file of " + Twine(size) + " bytes");
   const uint8_t *begin = reinterpret_cast<const uint8_t *>(file->getBufferStart()) + offset;
   if (reinterpret_cast<uintptr_t>(begin) % 8)
     return WeightData::copyOf<uint8_t>(type, {begin, size_t(length)});
@@ -198,7 +203,8 @@ llvm::Expected<WeightData> OnnxModel::readTensor(onnx::TensorProto &tensor, MLIR
     else if (tensor.double_data_size() == 1)
       value = tensor.double_data(0);
     else
-      return fail("expected one double, found " + Twine(tensor.raw_data().size()) + " bytes and " + Twine(tensor.double_data_size()) + " values");
+      return fail("expected one double, found " + Twine(tensor.raw_data().size()) + " bytes and " +
+                  Twine(tensor.double_data_size()) + " values");
     return WeightData::copyOf<float>(type, {float(value)});
   }
   if (tensor.data_location() == onnx::TensorProto::EXTERNAL)
@@ -232,7 +238,8 @@ llvm::Expected<WeightData> OnnxModel::readTensor(onnx::TensorProto &tensor, MLIR
   if (tensor.data_type() == onnx::TensorProto::INT4) {
     // A byte of two elements an entry.
     if (tensor.int32_data_size() != expected)
-      return fail("expected " + Twine(expected) + " pairs of values in int32_data, found " + Twine(tensor.int32_data_size()));
+      return fail("expected " + Twine(expected) + " pairs of values in int32_data, found " +
+                  Twine(tensor.int32_data_size()));
     return fromField<uint8_t>(type, tensor.int32_data());
   }
   if (tensor.int32_data_size() != count)

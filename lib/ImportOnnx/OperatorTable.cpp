@@ -56,9 +56,12 @@ std::string bitwright::describeOnnxOperators() {
          "Models: ONNX IR version "
       << kMinIrVersion << " or newer, opsets " << kMinOpset << " to " << kMaxOpset
       << " of the domain `ai.onnx`. Element types: FLOAT, FLOAT16, BFLOAT16, BOOL, INT4, INT8,\n"
-         "UINT8, INT16, UINT16, INT32, INT64. Other types are refused; a single DOUBLE constant is read as FLOAT. Subgraphs (If, Loop, Scan), functions of the\n"
-         "model and sparse tensors are refused. NaN in a weight is an error, and so is infinity in the weights of a product or a normalisation.\n\n"
-         "Shape arithmetic (any of these operators on small integer tensors that come from `Shape`, `Size` and constants) is evaluated at import,\n"
+         "UINT8, INT16, UINT16, INT32, INT64. Other types are refused; a single DOUBLE constant is read as FLOAT. "
+         "Subgraphs (If, Loop, Scan), functions of the\n"
+         "model and sparse tensors are refused. NaN in a weight is an error, and so is infinity in the weights of a "
+         "product or a normalisation.\n\n"
+         "Shape arithmetic (any of these operators on small integer tensors that come from `Shape`, `Size` and "
+         "constants) is evaluated at import,\n"
          "as affine expressions of the named dimensions. For every operator these are refused:\n\n";
   for (const Refusal *refusal : getGeneralRefusals())
     out << "- " << refusal->what << ": " << refusal->why << ".\n";

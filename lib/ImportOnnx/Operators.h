@@ -28,10 +28,12 @@ void addQuantizationOperators(std::vector<Operator> &table);
 struct Window {
   llvm::SmallVector<int64_t> kernel, strides, pads, dilations;
 };
-bool readWindow(NodeImporter &node, llvm::ArrayRef<mlir::AffineExpr> spatial, llvm::ArrayRef<int64_t> kernel, Window &window);
+bool readWindow(NodeImporter &node, llvm::ArrayRef<mlir::AffineExpr> spatial, llvm::ArrayRef<int64_t> kernel,
+                Window &window);
 extern const Refusal kAutoPad;
 
-/// Errors unless the float constant behind the input (if it is one) has only finite elements: `weights` says what it is.
+/// Errors unless the float constant behind the input (if it is one) has only finite elements: `weights` says what it
+/// is.
 void requireFinite(NodeImporter &node, unsigned input);
 
 /// a op b chains, both materialized; errors on two element types.

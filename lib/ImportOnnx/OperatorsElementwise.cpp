@@ -12,7 +12,8 @@ using namespace mlir;
 using namespace bitwright;
 using namespace bitwright::onnximport;
 
-static const Refusal kCastInt4 = {"Cast of a float to INT4", "numbers out of range wrap in ONNX's reference and saturate in qnn; use QuantizeLinear"};
+static const Refusal kCastInt4 = {
+    "Cast of a float to INT4", "numbers out of range wrap in ONNX's reference and saturate in qnn; use QuantizeLinear"};
 static const Refusal kClipLimits = {"limits that are not one number each", "a limit is a scalar"};
 
 bool onnximport::sameTypes(NodeImporter &node, ArrayRef<unsigned> inputs) {
@@ -141,7 +142,8 @@ static void importPrelu(NodeImporter &node) {
   Value input = node.value(0), slope = node.value(1);
   Value result = node.create<qnn::PreluOp>(node.elementType(0), input, slope);
   if (!node.failed() && node.shape(result).size() != node.shape(0).size())
-    return node.error("expected a slope that broadcasts to the input's shape " + toText(node.shape(0), node.getSymbols()) + ", found " + toText(node.shape(1), node.getSymbols()));
+    return node.error("expected a slope that broadcasts to the input's shape " +
+                      toText(node.shape(0), node.getSymbols()) + ", found " + toText(node.shape(1), node.getSymbols()));
   if (!node.failed())
     node.setOutput(0, result);
 }
@@ -159,9 +161,11 @@ static void importClip(NodeImporter &node) {
     return;
   }
   for (unsigned i : {1, 2})
-    if (node.has(i) && (node.elementType(i) != type || !llvm::all_of(node.shape(i), [](AffineExpr dim) { return constantOf(dim) == 1; })))
+    if (node.has(i) && (node.elementType(i) != type ||
+                        !llvm::all_of(node.shape(i), [](AffineExpr dim) { return constantOf(dim) == 1; })))
       return node.refuse(kClipLimits, "limits " + toText(node.shape(i), node.getSymbols()));
-  std::optional<double> low = node.has(1) ? node.constantNumber(1) : -INFINITY, high = node.has(2) ? node.constantNumber(2) : INFINITY;
+  std::optional<double> low = node.has(1) ? node.constantNumber(1) : -INFINITY,
+                        high = node.has(2) ? node.constantNumber(2) : INFINITY;
   if (!node.has(1) && !node.has(2))
     return node.forward(0, 0);
   Value result = node.value(0);
@@ -183,40 +187,40 @@ static void importClip(NodeImporter &node) {
 
 void onnximport::addElementwiseOperators(std::vector<Operator> &table) {
   table.insert(table.end(), {
-      {"Add", 7, 28, 2, 2, 1, importBinary<qnn::AddOp>, {}},
-      {"Sub", 7, 28, 2, 2, 1, importBinary<qnn::SubOp>, {}},
-      {"Mul", 7, 28, 2, 2, 1, importBinary<qnn::MulOp>, {}},
-      {"Div", 7, 28, 2, 2, 1, importBinary<qnn::DivOp>, {}},
-      {"Pow", 7, 28, 2, 2, 1, importPow, {}},
-      {"Min", 7, 28, 1, kAny, 1, importVariadic<qnn::MinOp>, {}},
-      {"Max", 7, 28, 1, kAny, 1, importVariadic<qnn::MaxOp>, {}},
-      {"Sum", 7, 28, 1, kAny, 1, importVariadic<qnn::AddOp>, {}},
-      {"And", 7, 28, 2, 2, 1, importComparison<qnn::AndOp>, {}},
-      {"Or", 7, 28, 2, 2, 1, importComparison<qnn::OrOp>, {}},
-      {"Equal", 7, 28, 2, 2, 1, importComparison<qnn::EqualOp>, {}},
-      {"Greater", 7, 28, 2, 2, 1, importComparison<qnn::GreaterOp>, {}},
-      {"Less", 7, 28, 2, 2, 1, importComparison<qnn::LessOp>, {}},
-      {"Not", 7, 28, 1, 1, 1, importUnary<qnn::NotOp>, {}},
-      {"Where", 9, 28, 3, 3, 1, importWhere, {}},
-      {"Cast", 7, 28, 1, 1, 1, importCast, {&kCastInt4}},
-      {"Clip", 7, 28, 1, 3, 1, importClip, {&kClipLimits}},
-      {"Abs", 7, 28, 1, 1, 1, importUnary<qnn::AbsOp>, {}},
-      {"Neg", 7, 28, 1, 1, 1, importUnary<qnn::NegOp>, {}},
-      {"Floor", 7, 28, 1, 1, 1, importUnary<qnn::FloorOp>, {}},
-      {"Reciprocal", 7, 28, 1, 1, 1, importUnary<qnn::ReciprocalOp>, {}},
-      {"Sqrt", 7, 28, 1, 1, 1, importUnary<qnn::SqrtOp>, {}},
-      {"Exp", 7, 28, 1, 1, 1, importUnary<qnn::ExpOp>, {}},
-      {"Log", 7, 28, 1, 1, 1, importUnary<qnn::LogOp>, {}},
-      {"Erf", 9, 28, 1, 1, 1, importUnary<qnn::ErfOp>, {}},
-      {"Tanh", 7, 28, 1, 1, 1, importUnary<qnn::TanhOp>, {}},
-      {"Sigmoid", 7, 28, 1, 1, 1, importUnary<qnn::SigmoidOp>, {}},
-      {"Softplus", 7, 28, 1, 1, 1, importUnary<qnn::SoftplusOp>, {}},
-      {"HardSwish", 14, 28, 1, 1, 1, importUnary<qnn::HardSwishOp>, {}},
-      {"Relu", 7, 28, 1, 1, 1, importUnary<qnn::ReluOp>, {}},
-      {"LeakyRelu", 7, 28, 1, 1, 1, importLeakyRelu, {}},
-      {"Elu", 7, 28, 1, 1, 1, importElu, {}},
-      {"HardSigmoid", 7, 28, 1, 1, 1, importHardSigmoid, {}},
-      {"Gelu", 20, 28, 1, 1, 1, importGelu, {}},
-      {"PRelu", 7, 28, 2, 2, 1, importPrelu, {}},
-  });
+                                {"Add", 7, 28, 2, 2, 1, importBinary<qnn::AddOp>, {}},
+                                {"Sub", 7, 28, 2, 2, 1, importBinary<qnn::SubOp>, {}},
+                                {"Mul", 7, 28, 2, 2, 1, importBinary<qnn::MulOp>, {}},
+                                {"Div", 7, 28, 2, 2, 1, importBinary<qnn::DivOp>, {}},
+                                {"Pow", 7, 28, 2, 2, 1, importPow, {}},
+                                {"Min", 7, 28, 1, kAny, 1, importVariadic<qnn::MinOp>, {}},
+                                {"Max", 7, 28, 1, kAny, 1, importVariadic<qnn::MaxOp>, {}},
+                                {"Sum", 7, 28, 1, kAny, 1, importVariadic<qnn::AddOp>, {}},
+                                {"And", 7, 28, 2, 2, 1, importComparison<qnn::AndOp>, {}},
+                                {"Or", 7, 28, 2, 2, 1, importComparison<qnn::OrOp>, {}},
+                                {"Equal", 7, 28, 2, 2, 1, importComparison<qnn::EqualOp>, {}},
+                                {"Greater", 7, 28, 2, 2, 1, importComparison<qnn::GreaterOp>, {}},
+                                {"Less", 7, 28, 2, 2, 1, importComparison<qnn::LessOp>, {}},
+                                {"Not", 7, 28, 1, 1, 1, importUnary<qnn::NotOp>, {}},
+                                {"Where", 9, 28, 3, 3, 1, importWhere, {}},
+                                {"Cast", 7, 28, 1, 1, 1, importCast, {&kCastInt4}},
+                                {"Clip", 7, 28, 1, 3, 1, importClip, {&kClipLimits}},
+                                {"Abs", 7, 28, 1, 1, 1, importUnary<qnn::AbsOp>, {}},
+                                {"Neg", 7, 28, 1, 1, 1, importUnary<qnn::NegOp>, {}},
+                                {"Floor", 7, 28, 1, 1, 1, importUnary<qnn::FloorOp>, {}},
+                                {"Reciprocal", 7, 28, 1, 1, 1, importUnary<qnn::ReciprocalOp>, {}},
+                                {"Sqrt", 7, 28, 1, 1, 1, importUnary<qnn::SqrtOp>, {}},
+                                {"Exp", 7, 28, 1, 1, 1, importUnary<qnn::ExpOp>, {}},
+                                {"Log", 7, 28, 1, 1, 1, importUnary<qnn::LogOp>, {}},
+                                {"Erf", 9, 28, 1, 1, 1, importUnary<qnn::ErfOp>, {}},
+                                {"Tanh", 7, 28, 1, 1, 1, importUnary<qnn::TanhOp>, {}},
+                                {"Sigmoid", 7, 28, 1, 1, 1, importUnary<qnn::SigmoidOp>, {}},
+                                {"Softplus", 7, 28, 1, 1, 1, importUnary<qnn::SoftplusOp>, {}},
+                                {"HardSwish", 14, 28, 1, 1, 1, importUnary<qnn::HardSwishOp>, {}},
+                                {"Relu", 7, 28, 1, 1, 1, importUnary<qnn::ReluOp>, {}},
+                                {"LeakyRelu", 7, 28, 1, 1, 1, importLeakyRelu, {}},
+                                {"Elu", 7, 28, 1, 1, 1, importElu, {}},
+                                {"HardSigmoid", 7, 28, 1, 1, 1, importHardSigmoid, {}},
+                                {"Gelu", 20, 28, 1, 1, 1, importGelu, {}},
+                                {"PRelu", 7, 28, 2, 2, 1, importPrelu, {}},
+                            });
 }

@@ -14,20 +14,28 @@ using namespace bitwright;
 using namespace bitwright::onnximport;
 
 static const Refusal kReshapeInexact = {"a dimension -1 whose size is not one affine expression",
-                                        "the other dimensions must divide the number of elements for every value of the symbols; give a range with a divisor "
+                                        "the other dimensions must divide the number of elements for every value of "
+                                        "the symbols; give a range with a divisor "
                                         "(--dim W=32..1280/8) or fix a dimension"};
-static const Refusal kSymbolicPads = {"padding or repeats that depend on a dimension", "the amounts are constants of the operation; fix the dimension with --dim"};
-static const Refusal kConstantForm = {"a Constant of strings or a sparse tensor", "there is no such tensor type in qnn"};
-static const Refusal kRangeAtRunTime = {"limits that are not constants", "the number of elements must be known at import"};
-static const Refusal kPadFill = {"a fill value that is computed from input data", "the value is a constant of the operation"};
-static const Refusal kTooLarge = {"indices into a dimension whose bounds may be violated", "constant indices are checked at import"};
+static const Refusal kSymbolicPads = {"padding or repeats that depend on a dimension",
+                                      "the amounts are constants of the operation; fix the dimension with --dim"};
+static const Refusal kConstantForm = {"a Constant of strings or a sparse tensor",
+                                      "there is no such tensor type in qnn"};
+static const Refusal kRangeAtRunTime = {"limits that are not constants",
+                                        "the number of elements must be known at import"};
+static const Refusal kPadFill = {"a fill value that is computed from input data",
+                                 "the value is a constant of the operation"};
+static const Refusal kTooLarge = {"indices into a dimension whose bounds may be violated",
+                                  "constant indices are checked at import"};
 
 //===----------------------------------------------------------------------===//
 // Shapes from operands
 //===----------------------------------------------------------------------===//
 
-/// A slice bound brought into 0 .. size (or -1 .. size-1 going down), as an expression; none if that depends on the symbols.
-static std::optional<AffineExpr> clampBound(NodeImporter &node, AffineExpr bound, AffineExpr size, int64_t step, bool isStart) {
+/// A slice bound brought into 0 .. size (or -1 .. size-1 going down), as an expression; none if that depends on the
+/// symbols.
+static std::optional<AffineExpr> clampBound(NodeImporter &node, AffineExpr bound, AffineExpr size, int64_t step,
+                                            bool isStart) {
   ArrayRef<DimSymbol> symbols = node.getSymbols();
   auto sizeRange = boundsOf(size, symbols);
   if (!sizeRange)
@@ -45,7 +53,9 @@ static std::optional<AffineExpr> clampBound(NodeImporter &node, AffineExpr bound
   } else if (auto range = boundsOf(bound, symbols); !range || range->first < 0) {
     return std::nullopt;
   }
-  auto rangeOfDifference = [&](AffineExpr a, AffineExpr b) { return boundsOf(simplifyAffineExpr(a - b, 0, symbols.size()), symbols); };
+  auto rangeOfDifference = [&](AffineExpr a, AffineExpr b) {
+    return boundsOf(simplifyAffineExpr(a - b, 0, symbols.size()), symbols);
+  };
   auto below = rangeOfDifference(bound, lowest);
   if (!below)
     return std::nullopt;
@@ -68,7 +78,8 @@ bool onnximport::readSlice(NodeImporter &node, SliceBounds &result) {
   SymbolicShape starts, ends;
   SmallVector<int64_t> axes, steps;
   if (node.getOpset() < 10) {
-    auto attributeStarts = node.getInts("starts", true), attributeEnds = node.getInts("ends", true), attributeAxes = node.getInts("axes");
+    auto attributeStarts = node.getInts("starts", true), attributeEnds = node.getInts("ends", true),
+         attributeAxes = node.getInts("axes");
     if (node.failed() || !attributeStarts || !attributeEnds)
       return node.error("expected the attributes starts and ends"), false;
     for (int64_t value : *attributeStarts)
@@ -96,8 +107,8 @@ bool onnximport::readSlice(NodeImporter &node, SliceBounds &result) {
   if (node.getOpset() < 10 || !node.has(4))
     steps.assign(starts.size(), 1);
   if (ends.size() != starts.size() || axes.size() != starts.size() || steps.size() != starts.size())
-    return node.error("expected as many ends, axes and steps as starts (" + Twine(starts.size()) + "), found " + Twine(ends.size()) + ", " +
-                      Twine(axes.size()) + " and " + Twine(steps.size())),
+    return node.error("expected as many ends, axes and steps as starts (" + Twine(starts.size()) + "), found " +
+                      Twine(ends.size()) + ", " + Twine(axes.size()) + " and " + Twine(steps.size())),
            false;
   axes = node.normalizeAxes(axes, rank);
   if (node.failed())
@@ -112,8 +123,9 @@ bool onnximport::readSlice(NodeImporter &node, SliceBounds &result) {
       return node.error("expected steps that are not 0"), false;
     auto start = clampBound(node, starts[i], size, step, true), end = clampBound(node, ends[i], size, step, false);
     if (!start || !end)
-      return node.refuse(kUndecided, "the bounds " + toText(starts[i], node.getSymbols()) + " and " + toText(ends[i], node.getSymbols()) +
-                                         " in a dimension of size " + toText(size, node.getSymbols())),
+      return node.refuse(kUndecided, "the bounds " + toText(starts[i], node.getSymbols()) + " and " +
+                                         toText(ends[i], node.getSymbols()) + " in a dimension of size " +
+                                         toText(size, node.getSymbols())),
              false;
     AffineExpr length = simplifyAffineExpr(step > 0 ? *end - *start : *start - *end, 0, node.getSymbols().size());
     auto range = boundsOf(length, node.getSymbols());
@@ -122,7 +134,9 @@ bool onnximport::readSlice(NodeImporter &node, SliceBounds &result) {
     result.starts[axis] = *start;
     // A step beyond the dimension takes the first element only; its size no longer matters.
     result.steps[axis] = std::clamp<int64_t>(step, -(int64_t(1) << 40), int64_t(1) << 40);
-    result.shape[axis] = range->second <= 0 ? node.expr(0) : simplifyAffineExpr(length.ceilDiv(std::abs(result.steps[axis])), 0, node.getSymbols().size());
+    result.shape[axis] = range->second <= 0 ? node.expr(0)
+                                            : simplifyAffineExpr(length.ceilDiv(std::abs(result.steps[axis])), 0,
+                                                                 node.getSymbols().size());
     // A slice of no elements starts anywhere; 0 is always valid.
     if (range->second <= 0)
       result.starts[axis] = node.expr(0);
@@ -131,12 +145,15 @@ bool onnximport::readSlice(NodeImporter &node, SliceBounds &result) {
 }
 
 /// The dimension that -1 stands for: elements of `input` divided by the product of `known`.
-static std::optional<AffineExpr> solveDimension(NodeImporter &node, const SymbolicShape &input, SmallVector<AffineExpr> known) {
+static std::optional<AffineExpr> solveDimension(NodeImporter &node, const SymbolicShape &input,
+                                                SmallVector<AffineExpr> known) {
   ArrayRef<DimSymbol> symbols = node.getSymbols();
   // Equal factors cancel; what remains are constants and symbolic factors.
   int64_t numerator = 1, denominator = 1;
   SmallVector<AffineExpr> factors, divisors;
-  auto multiply = [](int64_t &product, int64_t factor) { return !__builtin_mul_overflow(product, factor, &product) && std::abs(product) <= kMaxElements; };
+  auto multiply = [](int64_t &product, int64_t factor) {
+    return !__builtin_mul_overflow(product, factor, &product) && std::abs(product) <= kMaxElements;
+  };
   for (AffineExpr dim : input) {
     if (auto size = constantOf(dim)) {
       if (!multiply(numerator, *size))
@@ -175,12 +192,13 @@ static std::optional<AffineExpr> solveDimension(NodeImporter &node, const Symbol
       if (isMultipleOf(factors[i], q) && multiply(denominator, q)) {
         factors.erase(factors.begin() + i);
         found = true;
-      } else if (int64_t k = [&] {
-                   for (int64_t k = 2; k <= 64; ++k)
-                     if (areEqual(factors[i], divisor * k))
-                       return k;
-                   return int64_t(0);
-                 }();
+      } else if (int64_t k =
+                     [&] {
+                       for (int64_t k = 2; k <= 64; ++k)
+                         if (areEqual(factors[i], divisor * k))
+                           return k;
+                       return int64_t(0);
+                     }();
                  k && multiply(numerator, k)) {
         factors.erase(factors.begin() + i);
         found = true;
@@ -220,7 +238,8 @@ static bool readReshapeOperand(NodeImporter &node, SymbolicShape &result) {
     auto size = constantOf(dim);
     if (size == 0 && !allowZero) {
       if (i >= input.size())
-        return node.error("expected 0 in the shape only for a dimension that the input has, found it at " + Twine(i)), false;
+        return node.error("expected 0 in the shape only for a dimension that the input has, found it at " + Twine(i)),
+               false;
       dim = input[i];
     } else if (size == -1) {
       if (unknown >= 0)
@@ -247,7 +266,9 @@ static bool readReshapeOperand(NodeImporter &node, SymbolicShape &result) {
     // All given: the quotient of the element counts must at least exist; the operation's verifier compares constants.
     AffineExpr a = productOf(input, node.getContext()), b = productOf(dims, node.getContext());
     if (constantOf(a) && constantOf(b) && a != b)
-      return node.error("expected " + toText(a, node.getSymbols()) + " elements, found the shape " + toText(dims, node.getSymbols())), false;
+      return node.error("expected " + toText(a, node.getSymbols()) + " elements, found the shape " +
+                        toText(dims, node.getSymbols())),
+             false;
   }
   result = dims;
   return true;
@@ -271,9 +292,11 @@ bool onnximport::readReshape(NodeImporter &node, SymbolicShape &result) {
   if (type == "Flatten") {
     int64_t axis = node.getInt("axis", 1);
     if (axis < -rank || axis > rank)
-      return node.error("expected an axis from " + Twine(-rank) + " to " + Twine(rank) + ", found " + Twine(axis)), false;
+      return node.error("expected an axis from " + Twine(-rank) + " to " + Twine(rank) + ", found " + Twine(axis)),
+             false;
     axis = axis < 0 ? axis + rank : axis;
-    AffineExpr left = productOf(ArrayRef(input).take_front(axis), node.getContext()), right = productOf(ArrayRef(input).drop_front(axis), node.getContext());
+    AffineExpr left = productOf(ArrayRef(input).take_front(axis), node.getContext()),
+               right = productOf(ArrayRef(input).drop_front(axis), node.getContext());
     if (!boundsOf(left, node.getSymbols()) || !boundsOf(right, node.getSymbols()))
       return node.refuse(kReshapeInexact, "Flatten of " + toText(input, node.getSymbols())), false;
     result = {left, right};
@@ -297,7 +320,8 @@ bool onnximport::readReshape(NodeImporter &node, SymbolicShape &result) {
       if (!llvm::is_contained(axes, int64_t(i)))
         result.push_back(dim);
       else if (constantOf(dim) != 1)
-        return node.error("expected dimension " + Twine(i) + " to be 1, found " + toText(dim, node.getSymbols())), false;
+        return node.error("expected dimension " + Twine(i) + " to be 1, found " + toText(dim, node.getSymbols())),
+               false;
     }
     return true;
   }
@@ -348,11 +372,13 @@ static void importConstant(NodeImporter &node) {
   if (auto *attribute = node.findAttribute("value_int"); attribute && attribute->has_i())
     return node.setOutput(0, WeightData::copyOf<int64_t>(RankedTensorType::get({}, i64), int64_t(attribute->i())));
   if (auto *attribute = node.findAttribute("value_floats"))
-    return node.setOutput(0, WeightData::copyOf<float>(RankedTensorType::get({attribute->floats_size()}, f32),
-                                                       SmallVector<float>(attribute->floats().begin(), attribute->floats().end())));
+    return node.setOutput(
+        0, WeightData::copyOf<float>(RankedTensorType::get({attribute->floats_size()}, f32),
+                                     SmallVector<float>(attribute->floats().begin(), attribute->floats().end())));
   if (auto *attribute = node.findAttribute("value_ints"))
-    return node.setOutput(0, WeightData::copyOf<int64_t>(RankedTensorType::get({attribute->ints_size()}, i64),
-                                                         SmallVector<int64_t>(attribute->ints().begin(), attribute->ints().end())));
+    return node.setOutput(
+        0, WeightData::copyOf<int64_t>(RankedTensorType::get({attribute->ints_size()}, i64),
+                                       SmallVector<int64_t>(attribute->ints().begin(), attribute->ints().end())));
   node.refuse(kConstantForm);
 }
 
@@ -455,8 +481,10 @@ static void importConcat(NodeImporter &node) {
   // Dimensions other than the axis must agree for every value of the symbols, not only may.
   for (unsigned i = 1; i < values.size(); ++i)
     for (int64_t d = 0; d < std::min(node.rank(0), node.rank(i)); ++d)
-      if (d != axis && !areEqual(node.shape(0)[d], node.shape(i)[d]) && !(constantOf(node.shape(0)[d]) && constantOf(node.shape(i)[d])))
-        return node.refuse(kUndecided, "dimension " + Twine(d) + " is " + toText(node.shape(0)[d], node.getSymbols()) + " and " + toText(node.shape(i)[d], node.getSymbols()));
+      if (d != axis && !areEqual(node.shape(0)[d], node.shape(i)[d]) &&
+          !(constantOf(node.shape(0)[d]) && constantOf(node.shape(i)[d])))
+        return node.refuse(kUndecided, "dimension " + Twine(d) + " is " + toText(node.shape(0)[d], node.getSymbols()) +
+                                           " and " + toText(node.shape(i)[d], node.getSymbols()));
   node.setOutput(0, node.create<qnn::ConcatOp>(node.elementType(0), ValueRange(values), axis));
 }
 
@@ -494,15 +522,18 @@ static void importSplit(NodeImporter &node) {
     sum = sum + part;
   }
   if (!areEqual(sum, size))
-    return constantOf(sum) && constantOf(size) ? node.error("expected sizes in split that add up to " + toText(size, node.getSymbols()) + ", found " + toText(sizes, node.getSymbols()))
-                                               : node.refuse(kUndecided, "split sizes " + toText(sizes, node.getSymbols()));
+    return constantOf(sum) && constantOf(size)
+               ? node.error("expected sizes in split that add up to " + toText(size, node.getSymbols()) + ", found " +
+                            toText(sizes, node.getSymbols()))
+               : node.refuse(kUndecided, "split sizes " + toText(sizes, node.getSymbols()));
   SmallVector<int64_t> steps(node.rank(0), 1);
   SymbolicShape starts(node.rank(0), node.expr(0)), shape = node.shape(0);
   Value input = node.value(0);
   for (auto [i, part] : llvm::enumerate(sizes)) {
     shape[axis] = part;
     if (node.wantsOutput(i))
-      node.setOutput(i, node.create<qnn::SliceOp>(node.elementType(0), input, node.shapeMap(starts), node.shapeMap(shape), steps));
+      node.setOutput(
+          i, node.create<qnn::SliceOp>(node.elementType(0), input, node.shapeMap(starts), node.shapeMap(shape), steps));
     if (node.failed())
       return;
     starts[axis] = simplifyAffineExpr(starts[axis] + part, 0, node.getSymbols().size());
@@ -515,7 +546,8 @@ static void importSlice(NodeImporter &node) {
     return;
   Value input = node.value(0);
   if (!node.failed())
-    node.setOutput(0, node.create<qnn::SliceOp>(node.elementType(0), input, node.shapeMap(bounds.starts), node.shapeMap(bounds.shape), bounds.steps));
+    node.setOutput(0, node.create<qnn::SliceOp>(node.elementType(0), input, node.shapeMap(bounds.starts),
+                                                node.shapeMap(bounds.shape), bounds.steps));
 }
 
 static void importGather(NodeImporter &node) {
@@ -529,8 +561,11 @@ static void importGather(NodeImporter &node) {
   if (node.get(1).constant && range)
     for (int64_t index : toIntegers(*node.get(1).constant))
       if (index < -range->first || index >= range->first)
-        return constantOf(node.shape(0)[axis]) ? node.error("expected indices from " + Twine(-range->first) + " to " + Twine(range->first - 1) + ", found " + Twine(index))
-                                               : node.refuse(kTooLarge, "index " + Twine(index) + ", size " + toText(node.shape(0)[axis], node.getSymbols()));
+        return constantOf(node.shape(0)[axis])
+                   ? node.error("expected indices from " + Twine(-range->first) + " to " + Twine(range->first - 1) +
+                                ", found " + Twine(index))
+                   : node.refuse(kTooLarge,
+                                 "index " + Twine(index) + ", size " + toText(node.shape(0)[axis], node.getSymbols()));
   Value input = node.value(0), indices = node.value(1);
   if (!node.failed())
     node.setOutput(0, node.create<qnn::GatherOp>(node.elementType(0), input, indices, axis));
@@ -584,8 +619,10 @@ static void importPad(NodeImporter &node) {
     auto range = boundsOf(node.shape(0)[axis], node.getSymbols());
     int64_t most = range ? range->first - (*padMode == qnn::PadMode::Reflect) : 0;
     if (*padMode == qnn::PadMode::Reflect && (low[axis] > most || high[axis] > most))
-      return node.error("expected pads smaller than dimension " + Twine(axis) + " = " + toText(node.shape(0)[axis], node.getSymbols()) + " for the mode reflect");
-    if ((*padMode == qnn::PadMode::Edge || *padMode == qnn::PadMode::Wrap) && most < 1 && (low[axis] > 0 || high[axis] > 0))
+      return node.error("expected pads smaller than dimension " + Twine(axis) + " = " +
+                        toText(node.shape(0)[axis], node.getSymbols()) + " for the mode reflect");
+    if ((*padMode == qnn::PadMode::Edge || *padMode == qnn::PadMode::Wrap) && most < 1 &&
+        (low[axis] > 0 || high[axis] > 0))
       return node.error("expected elements to pad with, found an empty dimension " + Twine(axis));
   }
   Value input = node.value(0);
@@ -610,7 +647,8 @@ static void importSpaceToDepth(NodeImporter &node) {
   if (node.rank(0) == 4)
     for (AffineExpr dim : ArrayRef(node.shape(0)).drop_front(2))
       if (!constantOf(dim) && !isMultiple(dim, block, node.getSymbols()))
-        return node.refuse(kUndecided, "height or width " + toText(dim, node.getSymbols()) + " is not always a multiple of " + Twine(block));
+        return node.refuse(kUndecided, "height or width " + toText(dim, node.getSymbols()) +
+                                           " is not always a multiple of " + Twine(block));
   std::string mode = node.getString("mode", "DCR");
   if (mode != "DCR" && mode != "CRD")
     return node.error("expected the mode DCR or CRD, found '" + mode + "'");
@@ -619,7 +657,8 @@ static void importSpaceToDepth(NodeImporter &node) {
     return;
   if (mode == "CRD") {
     // The channels of the other order, block * block x C, become C x block * block.
-    SymbolicShape shape = node.shape(result), split = {shape[0], node.expr(block * block), node.shape(0)[1], shape[2], shape[3]};
+    SymbolicShape shape = node.shape(result),
+                  split = {shape[0], node.expr(block * block), node.shape(0)[1], shape[2], shape[3]};
     result = node.reshape(node.transpose(node.reshape(result, split), {0, 2, 1, 3, 4}), shape);
   }
   if (!node.failed())
@@ -633,29 +672,29 @@ static void importRange(NodeImporter &node) { node.refuse(kRangeAtRunTime); }
 void onnximport::addMovementOperators(std::vector<Operator> &table) {
   static const Refusal training = {"training mode that is not the constant false", "only inference is compiled"};
   table.insert(table.end(), {
-      {"Identity", 7, 28, 1, 1, 1, importIdentity, {}},
-      {"Dropout", 7, 28, 1, 3, 2, importDropout, {&training}},
-      {"Constant", 7, 28, 0, 0, 1, importConstant, {&kConstantForm}},
-      {"ConstantOfShape", 9, 28, 1, 1, 1, importConstantOfShape, {}},
-      {"Shape", 7, 28, 1, 1, 1, importShapeOnly, {}},
-      {"Size", 7, 28, 1, 1, 1, importShapeOnly, {}},
-      {"Range", 11, 28, 3, 3, 1, importRange, {&kRangeAtRunTime}},
-      {"Reshape", 7, 28, 2, 2, 1, importReshape, {&kReshapeInexact}},
-      {"Flatten", 7, 28, 1, 1, 1, importReshape, {&kReshapeInexact}},
-      {"Squeeze", 7, 28, 1, 2, 1, importReshape, {}},
-      {"Unsqueeze", 7, 28, 1, 2, 1, importReshape, {}},
-      {"Transpose", 7, 28, 1, 1, 1, importTranspose, {}},
-      {"Expand", 8, 28, 2, 2, 1, importExpand, {}},
-      {"Tile", 7, 28, 2, 2, 1, importTile, {&kSymbolicPads}},
-      {"Concat", 7, 28, 1, kAny, 1, importConcat, {}},
-      {"Split", 7, 28, 1, 2, kAny, importSplit, {}},
-      {"Slice", 7, 28, 1, 5, 1, importSlice, {}},
-      {"Gather", 7, 28, 2, 2, 1, importGather, {&kTooLarge}},
-      {"Pad", 7, 28, 1, 4, 1, importPad, {&kSymbolicPads, &kPadFill}},
-      {"DepthToSpace", 7, 28, 1, 1, 1, importDepthToSpace, {}},
-      {"SpaceToDepth", 7, 28, 1, 1, 1, importSpaceToDepth, {}},
-      {"Mod", 10, 28, 2, 2, 1, importShapeOnly, {}, true},
-      {"Ceil", 7, 28, 1, 1, 1, importShapeOnly, {}, true},
-      {"ReduceProd", 7, 28, 1, 2, 1, importShapeOnly, {}, true},
-  });
+                                {"Identity", 7, 28, 1, 1, 1, importIdentity, {}},
+                                {"Dropout", 7, 28, 1, 3, 2, importDropout, {&training}},
+                                {"Constant", 7, 28, 0, 0, 1, importConstant, {&kConstantForm}},
+                                {"ConstantOfShape", 9, 28, 1, 1, 1, importConstantOfShape, {}},
+                                {"Shape", 7, 28, 1, 1, 1, importShapeOnly, {}},
+                                {"Size", 7, 28, 1, 1, 1, importShapeOnly, {}},
+                                {"Range", 11, 28, 3, 3, 1, importRange, {&kRangeAtRunTime}},
+                                {"Reshape", 7, 28, 2, 2, 1, importReshape, {&kReshapeInexact}},
+                                {"Flatten", 7, 28, 1, 1, 1, importReshape, {&kReshapeInexact}},
+                                {"Squeeze", 7, 28, 1, 2, 1, importReshape, {}},
+                                {"Unsqueeze", 7, 28, 1, 2, 1, importReshape, {}},
+                                {"Transpose", 7, 28, 1, 1, 1, importTranspose, {}},
+                                {"Expand", 8, 28, 2, 2, 1, importExpand, {}},
+                                {"Tile", 7, 28, 2, 2, 1, importTile, {&kSymbolicPads}},
+                                {"Concat", 7, 28, 1, kAny, 1, importConcat, {}},
+                                {"Split", 7, 28, 1, 2, kAny, importSplit, {}},
+                                {"Slice", 7, 28, 1, 5, 1, importSlice, {}},
+                                {"Gather", 7, 28, 2, 2, 1, importGather, {&kTooLarge}},
+                                {"Pad", 7, 28, 1, 4, 1, importPad, {&kSymbolicPads, &kPadFill}},
+                                {"DepthToSpace", 7, 28, 1, 1, 1, importDepthToSpace, {}},
+                                {"SpaceToDepth", 7, 28, 1, 1, 1, importSpaceToDepth, {}},
+                                {"Mod", 10, 28, 2, 2, 1, importShapeOnly, {}, true},
+                                {"Ceil", 7, 28, 1, 1, 1, importShapeOnly, {}, true},
+                                {"ReduceProd", 7, 28, 1, 2, 1, importShapeOnly, {}, true},
+                            });
 }

@@ -12,13 +12,17 @@ using namespace mlir;
 using namespace bitwright;
 using namespace bitwright::onnximport;
 
-const Refusal onnximport::kAutoPad = {"auto_pad SAME_UPPER or SAME_LOWER with a stride over 1 on a dimension that is not fixed",
-                                      "the padding would depend on the size; fix the dimension with --dim or export explicit pads"};
+const Refusal onnximport::kAutoPad = {
+    "auto_pad SAME_UPPER or SAME_LOWER with a stride over 1 on a dimension that is not fixed",
+    "the padding would depend on the size; fix the dimension with --dim or export explicit pads"};
 static const Refusal kIndices = {"the second output (Indices)", "qnn.max_pool has one result"};
-static const Refusal kGroupWeights = {"a weight whose shape is computed from a dimension", "kernel sizes are constants of the operation"};
-static const Refusal kNegativePads = {"negative pads", "a window outside of the input has no meaning here; slice the input instead"};
-static const Refusal kCeilMode = {"ceil_mode on a dimension that is not fixed, where the last window may start in the padding",
-                                  "whether that window counts depends on the size; fix the dimension with --dim"};
+static const Refusal kGroupWeights = {"a weight whose shape is computed from a dimension",
+                                      "kernel sizes are constants of the operation"};
+static const Refusal kNegativePads = {"negative pads",
+                                      "a window outside of the input has no meaning here; slice the input instead"};
+static const Refusal kCeilMode = {
+    "ceil_mode on a dimension that is not fixed, where the last window may start in the padding",
+    "whether that window counts depends on the size; fix the dimension with --dim"};
 
 void onnximport::requireFinite(NodeImporter &node, unsigned input) {
   const Tensor &tensor = node.get(input);
@@ -26,10 +30,12 @@ void onnximport::requireFinite(NodeImporter &node, unsigned input) {
     return;
   for (auto [index, value] : llvm::enumerate(toFloats(*tensor.constant)))
     if (!std::isfinite(value))
-      return node.error("expected finite numbers in the weight '" + tensor.name + "', found " + (std::isnan(value) ? "NaN" : "infinity") + " at element " + Twine(index));
+      return node.error("expected finite numbers in the weight '" + tensor.name + "', found " +
+                        (std::isnan(value) ? "NaN" : "infinity") + " at element " + Twine(index));
 }
 
-bool onnximport::readWindow(NodeImporter &node, ArrayRef<AffineExpr> spatial, ArrayRef<int64_t> kernel, Window &window) {
+bool onnximport::readWindow(NodeImporter &node, ArrayRef<AffineExpr> spatial, ArrayRef<int64_t> kernel,
+                            Window &window) {
   size_t rank = spatial.size();
   window.kernel.assign(kernel.begin(), kernel.end());
   window.strides = node.getInts("strides").value_or(SmallVector<int64_t>(rank, 1));
@@ -38,9 +44,11 @@ bool onnximport::readWindow(NodeImporter &node, ArrayRef<AffineExpr> spatial, Ar
   auto given = node.getInts("kernel_shape");
   if (node.failed())
     return false;
-  if (window.strides.size() != rank || window.dilations.size() != rank || window.pads.size() != 2 * rank || window.kernel.size() != rank)
-    return node.error("expected " + Twine(rank) + " kernel sizes, strides and dilations and " + Twine(2 * rank) + " pads, found " + Twine(window.kernel.size()) + ", " +
-                      Twine(window.strides.size()) + ", " + Twine(window.dilations.size()) + " and " + Twine(window.pads.size())),
+  if (window.strides.size() != rank || window.dilations.size() != rank || window.pads.size() != 2 * rank ||
+      window.kernel.size() != rank)
+    return node.error("expected " + Twine(rank) + " kernel sizes, strides and dilations and " + Twine(2 * rank) +
+                      " pads, found " + Twine(window.kernel.size()) + ", " + Twine(window.strides.size()) + ", " +
+                      Twine(window.dilations.size()) + " and " + Twine(window.pads.size())),
            false;
   if (given && ArrayRef(*given) != kernel)
     return node.error("expected kernel_shape to be the weight's"), false;
@@ -56,9 +64,11 @@ bool onnximport::readWindow(NodeImporter &node, ArrayRef<AffineExpr> spatial, Ar
       if (window.strides[i] == 1)
         total = reach - 1;
       else if (auto size = constantOf(spatial[i]))
-        total = std::max<int64_t>(0, (llvm::divideCeil(*size, window.strides[i]) - 1) * window.strides[i] + reach - *size);
+        total =
+            std::max<int64_t>(0, (llvm::divideCeil(*size, window.strides[i]) - 1) * window.strides[i] + reach - *size);
       else
-        return node.refuse(kAutoPad, "spatial dimension " + Twine(i) + " = " + toText(spatial[i], node.getSymbols())), false;
+        return node.refuse(kAutoPad, "spatial dimension " + Twine(i) + " = " + toText(spatial[i], node.getSymbols())),
+               false;
       int64_t less = total / 2, more = total - less;
       window.pads[i] = mode == "SAME_UPPER" ? less : more;
       window.pads[rank + i] = mode == "SAME_UPPER" ? more : less;
@@ -75,7 +85,9 @@ bool onnximport::readWindow(NodeImporter &node, ArrayRef<AffineExpr> spatial, Ar
 /// Kernel sizes of the weight (input 1): its dimensions from 2 on.
 static bool readKernel(NodeImporter &node, SmallVectorImpl<int64_t> &kernel) {
   if (node.rank(1) < 3 || node.rank(0) != node.rank(1))
-    return node.error("expected input and weight of one rank >= 3, found " + toText(node.shape(0), node.getSymbols()) + " and " + toText(node.shape(1), node.getSymbols())), false;
+    return node.error("expected input and weight of one rank >= 3, found " + toText(node.shape(0), node.getSymbols()) +
+                      " and " + toText(node.shape(1), node.getSymbols())),
+           false;
   for (AffineExpr dim : ArrayRef(node.shape(1)).drop_front(2)) {
     auto size = constantOf(dim);
     if (!size)
@@ -98,7 +110,8 @@ static void importConv(NodeImporter &node) {
   SmallVector<int64_t> kernel;
   Window window;
   int64_t groups = readGroups(node);
-  if (!sameTypes(node, node.has(2) ? ArrayRef<unsigned>{0, 1, 2} : ArrayRef<unsigned>{0, 1}) || !readKernel(node, kernel))
+  if (!sameTypes(node, node.has(2) ? ArrayRef<unsigned>{0, 1, 2} : ArrayRef<unsigned>{0, 1}) ||
+      !readKernel(node, kernel))
     return;
   if (!node.isFloat(0))
     return node.error("expected float operands");
@@ -107,7 +120,8 @@ static void importConv(NodeImporter &node) {
   requireFinite(node, 1);
   Value bias = node.has(2) ? (requireFinite(node, 2), node.value(2)) : Value();
   Value input = node.value(0), weight = node.value(1);
-  Value result = node.create<qnn::ConvOp>(node.elementType(0), input, weight, bias, window.strides, window.pads, window.dilations, groups);
+  Value result = node.create<qnn::ConvOp>(node.elementType(0), input, weight, bias, window.strides, window.pads,
+                                          window.dilations, groups);
   if (!node.failed())
     node.setOutput(0, result);
 }
@@ -115,12 +129,14 @@ static void importConv(NodeImporter &node) {
 static void importConvTranspose(NodeImporter &node) {
   SmallVector<int64_t> kernel;
   int64_t groups = readGroups(node);
-  if (!sameTypes(node, node.has(2) ? ArrayRef<unsigned>{0, 1, 2} : ArrayRef<unsigned>{0, 1}) || !readKernel(node, kernel))
+  if (!sameTypes(node, node.has(2) ? ArrayRef<unsigned>{0, 1, 2} : ArrayRef<unsigned>{0, 1}) ||
+      !readKernel(node, kernel))
     return;
   if (!node.isFloat(0))
     return node.error("expected float operands");
   size_t rank = kernel.size();
-  SmallVector<int64_t> strides = node.getInts("strides").value_or(SmallVector<int64_t>(rank, 1)), dilations = node.getInts("dilations").value_or(SmallVector<int64_t>(rank, 1)),
+  SmallVector<int64_t> strides = node.getInts("strides").value_or(SmallVector<int64_t>(rank, 1)),
+                       dilations = node.getInts("dilations").value_or(SmallVector<int64_t>(rank, 1)),
                        pads = node.getInts("pads").value_or(SmallVector<int64_t>(2 * rank, 0)),
                        outputPadding = node.getInts("output_padding").value_or(SmallVector<int64_t>(rank, 0));
   auto outputShape = node.getInts("output_shape");
@@ -130,8 +146,10 @@ static void importConvTranspose(NodeImporter &node) {
     return;
   if (given && *given != kernel)
     return node.error("expected kernel_shape to be the weight's");
-  if (strides.size() != rank || dilations.size() != rank || pads.size() != 2 * rank || outputPadding.size() != rank || (outputShape && outputShape->size() < rank))
-    return node.error("expected " + Twine(rank) + " strides, dilations and output paddings, and " + Twine(2 * rank) + " pads");
+  if (strides.size() != rank || dilations.size() != rank || pads.size() != 2 * rank || outputPadding.size() != rank ||
+      (outputShape && outputShape->size() < rank))
+    return node.error("expected " + Twine(rank) + " strides, dilations and output paddings, and " + Twine(2 * rank) +
+                      " pads");
   if (mode != "NOTSET" && mode != "VALID" && mode != "SAME_UPPER" && mode != "SAME_LOWER")
     return node.error("expected auto_pad out of NOTSET, VALID, SAME_UPPER, SAME_LOWER; found '" + mode + "'");
   if (mode == "VALID")
@@ -164,7 +182,8 @@ static void importConvTranspose(NodeImporter &node) {
   requireFinite(node, 1);
   Value bias = node.has(2) ? (requireFinite(node, 2), node.value(2)) : Value();
   Value input = node.value(0), weight = node.value(1);
-  Value result = node.create<qnn::ConvTransposeOp>(node.elementType(0), input, weight, bias, strides, pads, dilations, outputPadding, groups);
+  Value result = node.create<qnn::ConvTransposeOp>(node.elementType(0), input, weight, bias, strides, pads, dilations,
+                                                   outputPadding, groups);
   if (!node.failed())
     node.setOutput(0, result);
 }
@@ -181,7 +200,8 @@ static bool readPool(NodeImporter &node, Window &window, bool &ceilMode) {
   ceilMode = node.getInt("ceil_mode", 0) != 0;
   if (ceilMode)
     for (size_t i = 0; i < spatial.size(); ++i)
-      if (!constantOf(spatial[i]) && window.pads[spatial.size() + i] + window.strides[i] > window.dilations[i] * (window.kernel[i] - 1) + 1)
+      if (!constantOf(spatial[i]) &&
+          window.pads[spatial.size() + i] + window.strides[i] > window.dilations[i] * (window.kernel[i] - 1) + 1)
         return node.refuse(kCeilMode), false;
   return !node.failed();
 }
@@ -193,7 +213,8 @@ static void importMaxPool(NodeImporter &node) {
     return node.refuse(kIndices);
   if (!readPool(node, window, ceilMode))
     return;
-  Value result = node.create<qnn::MaxPoolOp>(node.elementType(0), node.value(0), window.kernel, window.strides, window.pads, window.dilations, ceilMode);
+  Value result = node.create<qnn::MaxPoolOp>(node.elementType(0), node.value(0), window.kernel, window.strides,
+                                             window.pads, window.dilations, ceilMode);
   if (!node.failed())
     node.setOutput(0, result);
 }
@@ -204,7 +225,8 @@ static void importAveragePool(NodeImporter &node) {
   if (!readPool(node, window, ceilMode))
     return;
   bool countPads = node.getInt("count_include_pad", 0) != 0;
-  Value result = node.create<qnn::AvgPoolOp>(node.elementType(0), node.value(0), window.kernel, window.strides, window.pads, window.dilations, ceilMode, countPads);
+  Value result = node.create<qnn::AvgPoolOp>(node.elementType(0), node.value(0), window.kernel, window.strides,
+                                             window.pads, window.dilations, ceilMode, countPads);
   if (!node.failed())
     node.setOutput(0, result);
 }
@@ -251,7 +273,8 @@ static void importMatMul(NodeImporter &node) {
 
 /// The transpose of a constant matrix, as bytes.
 static WeightData transposed(const WeightData &data) {
-  int64_t rows = data.type.getDimSize(0), columns = data.type.getDimSize(1), width = data.type.getElementTypeBitWidth() / 8;
+  int64_t rows = data.type.getDimSize(0), columns = data.type.getDimSize(1),
+          width = data.type.getElementTypeBitWidth() / 8;
   auto buffer = std::make_shared<std::vector<uint8_t>>(data.bytes.size());
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t c = 0; c < columns; ++c)
@@ -280,7 +303,8 @@ static void importGemm(NodeImporter &node) {
       node.charge(node.get(1).constant->bytes.size());
     Value weight = transB || node.failed() ? node.value(1) : node.constant(transposed(*node.get(1).constant));
     Value bias;
-    if (hasBias && alpha == 1 && beta == 1 && node.rank(2) == 1 && areEqual(node.shape(2)[0], node.shape(1)[transB ? 0 : 1])) {
+    if (hasBias && alpha == 1 && beta == 1 && node.rank(2) == 1 &&
+        areEqual(node.shape(2)[0], node.shape(1)[transB ? 0 : 1])) {
       requireFinite(node, 2);
       bias = node.value(2);
       hasBias = false;
@@ -303,19 +327,21 @@ static void importGemm(NodeImporter &node) {
   if (node.failed())
     return;
   if (node.shape(result).size() != 2)
-    return node.error("expected C to broadcast to the product's shape, found " + toText(node.shape(2), node.getSymbols()));
+    return node.error("expected C to broadcast to the product's shape, found " +
+                      toText(node.shape(2), node.getSymbols()));
   node.setOutput(0, result);
 }
 
 void onnximport::addProductOperators(std::vector<Operator> &table) {
-  table.insert(table.end(), {
-      {"Conv", 7, 28, 2, 3, 1, importConv, {&kAutoPad, &kGroupWeights, &kNegativePads}},
-      {"ConvTranspose", 7, 28, 2, 3, 1, importConvTranspose, {&kAutoPad, &kGroupWeights, &kNegativePads}},
-      {"MaxPool", 7, 28, 1, 1, 2, importMaxPool, {&kIndices, &kAutoPad, &kNegativePads, &kCeilMode}},
-      {"AveragePool", 7, 28, 1, 1, 1, importAveragePool, {&kAutoPad, &kNegativePads, &kCeilMode}},
-      {"GlobalAveragePool", 7, 28, 1, 1, 1, importGlobalPool<qnn::ReduceMeanOp>, {}},
-      {"GlobalMaxPool", 7, 28, 1, 1, 1, importGlobalPool<qnn::ReduceMaxOp>, {}},
-      {"MatMul", 7, 28, 2, 2, 1, importMatMul, {}},
-      {"Gemm", 7, 28, 2, 3, 1, importGemm, {}},
-  });
+  table.insert(table.end(),
+               {
+                   {"Conv", 7, 28, 2, 3, 1, importConv, {&kAutoPad, &kGroupWeights, &kNegativePads}},
+                   {"ConvTranspose", 7, 28, 2, 3, 1, importConvTranspose, {&kAutoPad, &kGroupWeights, &kNegativePads}},
+                   {"MaxPool", 7, 28, 1, 1, 2, importMaxPool, {&kIndices, &kAutoPad, &kNegativePads, &kCeilMode}},
+                   {"AveragePool", 7, 28, 1, 1, 1, importAveragePool, {&kAutoPad, &kNegativePads, &kCeilMode}},
+                   {"GlobalAveragePool", 7, 28, 1, 1, 1, importGlobalPool<qnn::ReduceMeanOp>, {}},
+                   {"GlobalMaxPool", 7, 28, 1, 1, 1, importGlobalPool<qnn::ReduceMaxOp>, {}},
+                   {"MatMul", 7, 28, 2, 2, 1, importMatMul, {}},
+                   {"Gemm", 7, 28, 2, 3, 1, importGemm, {}},
+               });
 }

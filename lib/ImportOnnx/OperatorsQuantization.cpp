@@ -17,9 +17,13 @@ using namespace mlir;
 using namespace bitwright;
 using namespace bitwright::onnximport;
 
-static const Refusal kBlocked = {"blocked quantization (block_size, or a scale of rank 2 or more)", "ONNX's blocks are not imported; quantize with a recipe instead"};
-static const Refusal kOutputType = {"an output_dtype or storage type other than INT4, INT8, UINT8, INT16, UINT16 (and INT32 to dequantize)", "qnn has no such codes"};
-static const Refusal kRowScales = {"a scale or zero point for each row or column", "activations have one scale a tensor"};
+static const Refusal kBlocked = {"blocked quantization (block_size, or a scale of rank 2 or more)",
+                                 "ONNX's blocks are not imported; quantize with a recipe instead"};
+static const Refusal kOutputType = {
+    "an output_dtype or storage type other than INT4, INT8, UINT8, INT16, UINT16 (and INT32 to dequantize)",
+    "qnn has no such codes"};
+static const Refusal kRowScales = {"a scale or zero point for each row or column",
+                                   "activations have one scale a tensor"};
 
 /// Scale or zero point in the form of the scheme: rank 0 for one value, rank 1 along an axis.
 static Value parameter(NodeImporter &node, unsigned input, bool perTensor) {
@@ -50,10 +54,12 @@ static StringRef storageName(Type type) {
 }
 
 static qnn::SchemeAttr scheme(NodeImporter &node, Type storage, bool perTensor, int64_t axis) {
-  return perTensor ? qnn::SchemeAttr::get(node.getContext(), storageName(storage)) : qnn::SchemeAttr::get(node.getContext(), storageName(storage), axis);
+  return perTensor ? qnn::SchemeAttr::get(node.getContext(), storageName(storage))
+                   : qnn::SchemeAttr::get(node.getContext(), storageName(storage), axis);
 }
 
-static Value dequantize(NodeImporter &node, Value codes, Value scale, Value zeroPoint, Type result, bool perTensor, int64_t axis) {
+static Value dequantize(NodeImporter &node, Value codes, Value scale, Value zeroPoint, Type result, bool perTensor,
+                        int64_t axis) {
   if (node.failed())
     return codes;
   Type storage = cast<RankedTensorType>(codes.getType()).getElementType();
@@ -99,7 +105,8 @@ static void importDequantizeLinear(NodeImporter &node) {
     return node.refuse(kOutputType);
   bool perTensor = isSingle(node, 1);
   int64_t axis = perTensor ? 0 : node.normalizeAxis(node.getInt("axis", 1), node.rank(0));
-  Value input = node.value(0), scale = parameter(node, 1, perTensor), zeroPoint = node.has(2) ? parameter(node, 2, perTensor) : Value();
+  Value input = node.value(0), scale = parameter(node, 1, perTensor),
+        zeroPoint = node.has(2) ? parameter(node, 2, perTensor) : Value();
   Value result = dequantize(node, input, scale, zeroPoint, type, perTensor, axis);
   if (!node.failed())
     node.setOutput(0, result);
@@ -107,7 +114,8 @@ static void importDequantizeLinear(NodeImporter &node) {
 
 /// x, x_scale, x_zero_point as a float tensor.
 static Value dequantizeInput(NodeImporter &node, unsigned first, bool perTensor, int64_t axis) {
-  Value codes = node.value(first), scale = parameter(node, first + 1, perTensor), zeroPoint = parameter(node, first + 2, perTensor);
+  Value codes = node.value(first), scale = parameter(node, first + 1, perTensor),
+        zeroPoint = parameter(node, first + 2, perTensor);
   return dequantize(node, codes, scale, zeroPoint, node.elementType(first + 1), perTensor, axis);
 }
 
@@ -124,7 +132,8 @@ static void quantizeOutput(NodeImporter &node, Value result, unsigned scaleInput
 /// Checks that codes and zero points are 8-bit and that the scales are floats: inputs (codes, scale, zero point).
 static bool checkCodes(NodeImporter &node, unsigned first, bool perTensor) {
   for (unsigned i : {first, first + 2})
-    if (storageName(node.elementType(i)).empty() || !node.elementType(i).isIntOrFloat() || node.elementType(i).getIntOrFloatBitWidth() != 8)
+    if (storageName(node.elementType(i)).empty() || !node.elementType(i).isIntOrFloat() ||
+        node.elementType(i).getIntOrFloatBitWidth() != 8)
       return node.refuse(kOutputType), false;
   if (!node.isFloat(first + 1))
     return node.error("expected a float scale as input " + Twine(first + 1)), false;
@@ -171,7 +180,8 @@ static void importQLinearConv(NodeImporter &node) {
     Value scale = node.create<qnn::MulOp>(node.elementType(4), parameter(node, 1, true), weightScale);
     bias = dequantize(node, node.value(8), scale, {}, node.elementType(4), weightPerTensor, 0);
   }
-  Value result = node.create<qnn::ConvOp>(node.elementType(1), input, weight, bias, window.strides, window.pads, window.dilations, groups);
+  Value result = node.create<qnn::ConvOp>(node.elementType(1), input, weight, bias, window.strides, window.pads,
+                                          window.dilations, groups);
   quantizeOutput(node, result, 6);
 }
 
@@ -186,13 +196,15 @@ static void importQLinearMatMul(NodeImporter &node) {
   quantizeOutput(node, node.create<qnn::MatmulOp>(node.elementType(1), lhs, rhs), 6);
 }
 
-/// Codes minus zero point as i16, exact for 8-bit codes; the codes themselves if they are i8 and no zero point is given.
+/// Codes minus zero point as i16, exact for 8-bit codes; the codes themselves if they are i8 and no zero point is
+/// given.
 static Value centered(NodeImporter &node, unsigned codes, unsigned zeroPoint, ArrayRef<int64_t> zeroShape) {
   Type i16 = IntegerType::get(node.getContext(), 16);
   Value value = node.value(codes);
   bool isSigned = node.elementType(codes).isSignlessInteger(8);
   auto known = node.has(zeroPoint) ? node.known(zeroPoint) : nullptr;
-  bool zero = !node.has(zeroPoint) || (known && known->constantIntegers() && llvm::all_of(*known->constantIntegers(), [](int64_t v) { return v == 0; }));
+  bool zero = !node.has(zeroPoint) || (known && known->constantIntegers() &&
+                                       llvm::all_of(*known->constantIntegers(), [](int64_t v) { return v == 0; }));
   if (zero)
     return isSigned ? value : node.cast(value, i16);
   Value subtrahend = node.cast(node.value(zeroPoint), i16);
@@ -225,7 +237,8 @@ static void importConvInteger(NodeImporter &node) {
   }
   int64_t groups = node.getInt("group", 1);
   Value input = centered(node, 0, 2, {}), weight = centered(node, 1, 3, weightZero);
-  Value result = node.create<dyadic::ConvOp>(IntegerType::get(node.getContext(), 32), input, weight, Value(), window.strides, window.pads, window.dilations, groups, 0);
+  Value result = node.create<dyadic::ConvOp>(IntegerType::get(node.getContext(), 32), input, weight, Value(),
+                                             window.strides, window.pads, window.dilations, groups, 0);
   if (!node.failed())
     node.setOutput(0, result);
 }
@@ -257,12 +270,13 @@ static void importMatMulInteger(NodeImporter &node) {
 }
 
 void onnximport::addQuantizationOperators(std::vector<Operator> &table) {
-  table.insert(table.end(), {
-      {"QuantizeLinear", 10, 28, 2, 3, 1, importQuantizeLinear, {&kBlocked, &kOutputType}},
-      {"DequantizeLinear", 10, 28, 2, 3, 1, importDequantizeLinear, {&kBlocked, &kOutputType}},
-      {"QLinearConv", 10, 28, 8, 9, 1, importQLinearConv, {&kAutoPad, &kRowScales, &kOutputType}},
-      {"QLinearMatMul", 10, 28, 8, 8, 1, importQLinearMatMul, {&kRowScales, &kOutputType}},
-      {"ConvInteger", 10, 28, 2, 4, 1, importConvInteger, {&kAutoPad, &kRowScales, &kOutputType}},
-      {"MatMulInteger", 10, 28, 2, 4, 1, importMatMulInteger, {&kRowScales, &kOutputType}},
-  });
+  table.insert(table.end(),
+               {
+                   {"QuantizeLinear", 10, 28, 2, 3, 1, importQuantizeLinear, {&kBlocked, &kOutputType}},
+                   {"DequantizeLinear", 10, 28, 2, 3, 1, importDequantizeLinear, {&kBlocked, &kOutputType}},
+                   {"QLinearConv", 10, 28, 8, 9, 1, importQLinearConv, {&kAutoPad, &kRowScales, &kOutputType}},
+                   {"QLinearMatMul", 10, 28, 8, 8, 1, importQLinearMatMul, {&kRowScales, &kOutputType}},
+                   {"ConvInteger", 10, 28, 2, 4, 1, importConvInteger, {&kAutoPad, &kRowScales, &kOutputType}},
+                   {"MatMulInteger", 10, 28, 2, 4, 1, importMatMulInteger, {&kRowScales, &kOutputType}},
+               });
 }

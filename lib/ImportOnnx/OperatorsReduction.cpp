@@ -12,8 +12,10 @@ using namespace bitwright;
 using namespace bitwright::onnximport;
 
 static const Refusal kTraining = {"training_mode = 1, or outputs for training", "only inference is compiled"};
-static const Refusal kSpatial = {"spatial = 0 (opsets 7 and 8)", "statistics for each activation are no longer part of ONNX"};
-static const Refusal kStash = {"the outputs Mean and InvStdDev with stash_type other than 1 (FLOAT)", "statistics are computed in float32"};
+static const Refusal kSpatial = {"spatial = 0 (opsets 7 and 8)",
+                                 "statistics for each activation are no longer part of ONNX"};
+static const Refusal kStash = {"the outputs Mean and InvStdDev with stash_type other than 1 (FLOAT)",
+                               "statistics are computed in float32"};
 static const Refusal kChannels = {"channels that are not a fixed number", "parameters are one value a channel"};
 
 /// Axes of a reduction: operand (since opset 18, ReduceSum since 13) or attribute. `empty`: none were given.
@@ -66,7 +68,8 @@ static void importArgMax(NodeImporter &node) {
   auto size = boundsOf(node.shape(0)[axis], node.getSymbols());
   if (!size || size->first < 1)
     return node.error("expected at least one element along axis " + Twine(axis));
-  Value result = node.create<qnn::ArgmaxOp>(IntegerType::get(node.getContext(), 64), node.value(0), axis, keepdims, last);
+  Value result =
+      node.create<qnn::ArgmaxOp>(IntegerType::get(node.getContext(), 64), node.value(0), axis, keepdims, last);
   if (!node.failed())
     node.setOutput(0, result);
 }
@@ -110,7 +113,8 @@ static void importBatchNormalization(NodeImporter &node) {
     if (i && node.elementType(i) != node.elementType(0))
       values.back() = node.cast(values.back(), node.elementType(0));
   }
-  Value result = node.create<qnn::BatchNormOp>(node.elementType(0), values[0], values[1], values[2], values[3], values[4], APFloat(epsilon));
+  Value result = node.create<qnn::BatchNormOp>(node.elementType(0), values[0], values[1], values[2], values[3],
+                                               values[4], APFloat(epsilon));
   if (!node.failed())
     node.setOutput(0, result);
 }
@@ -127,9 +131,12 @@ static void importLayerNormalization(NodeImporter &node) {
   Type type = node.elementType(0);
   SymbolicShape normalised(node.shape(0).begin() + axis, node.shape(0).end());
   auto fits = [&](unsigned i) {
-    return node.shape(i).size() == normalised.size() && llvm::all_of(llvm::zip(node.shape(i), normalised), [](auto pair) { return areEqual(std::get<0>(pair), std::get<1>(pair)); });
+    return node.shape(i).size() == normalised.size() &&
+           llvm::all_of(llvm::zip(node.shape(i), normalised),
+                        [](auto pair) { return areEqual(std::get<0>(pair), std::get<1>(pair)); });
   };
-  Value input = node.value(0), scale = node.value(1), bias = node.has(2) ? (requireFinite(node, 2), node.value(2)) : Value(), result;
+  Value input = node.value(0), scale = node.value(1),
+        bias = node.has(2) ? (requireFinite(node, 2), node.value(2)) : Value(), result;
   auto layerNorm = [&](Value withScale, Value withBias) {
     return node.create<qnn::LayerNormOp>(type, input, withScale, withBias, axis, epsilon);
   };
@@ -152,7 +159,8 @@ static void importLayerNormalization(NodeImporter &node) {
     axes.push_back(i);
   Value wide = node.cast(input, f32), mean = node.create<qnn::ReduceMeanOp>(f32, wide, axes, true);
   Value centred = node.create<qnn::SubOp>(f32, wide, mean), square = node.create<qnn::MulOp>(f32, centred, centred);
-  Value variance = node.create<qnn::AddOp>(f32, node.create<qnn::ReduceMeanOp>(f32, square, axes, true), node.constantFloat(f32, epsilon));
+  Value variance = node.create<qnn::AddOp>(f32, node.create<qnn::ReduceMeanOp>(f32, square, axes, true),
+                                           node.constantFloat(f32, epsilon));
   Value inverse = node.create<qnn::ReciprocalOp>(f32, node.create<qnn::SqrtOp>(f32, variance));
   if (node.failed())
     return;
@@ -186,7 +194,8 @@ static void importGroupNormalization(NodeImporter &node) {
   int64_t groups = node.getInt("num_groups", 0);
   float epsilon = node.getFloat("epsilon", 1e-5f);
   if (groups < 1 || *channels % groups)
-    return node.error("expected num_groups that divides the channels, " + Twine(*channels) + "; found " + Twine(groups));
+    return node.error("expected num_groups that divides the channels, " + Twine(*channels) + "; found " +
+                      Twine(groups));
   if (!sameTypes(node, {0, 1, 2}))
     return;
   requireFinite(node, 1);
@@ -199,9 +208,11 @@ static void importGroupNormalization(NodeImporter &node) {
       if (node.failed())
         return;
       if (node.shape(i + 1).size() != 1 || constantOf(node.shape(i + 1)[0]) != groups)
-        return node.error("expected " + Twine(groups) + " scales and biases, found " + toText(node.shape(i + 1), node.getSymbols()));
+        return node.error("expected " + Twine(groups) + " scales and biases, found " +
+                          toText(node.shape(i + 1), node.getSymbols()));
       Value column = node.reshape(parameters[i], {groups, 1});
-      Value wide = node.create<qnn::BroadcastOp>(type, column, node.shapeMap({node.expr(groups), node.expr(*channels / groups)}));
+      Value wide = node.create<qnn::BroadcastOp>(type, column,
+                                                 node.shapeMap({node.expr(groups), node.expr(*channels / groups)}));
       parameters[i] = node.reshape(wide, ArrayRef<int64_t>{*channels});
     }
   Value result = node.create<qnn::GroupNormOp>(type, input, parameters[0], parameters[1], groups, APFloat(epsilon));
@@ -210,18 +221,19 @@ static void importGroupNormalization(NodeImporter &node) {
 }
 
 void onnximport::addReductionOperators(std::vector<Operator> &table) {
-  table.insert(table.end(), {
-      {"ReduceMean", 7, 28, 1, 2, 1, importReduce<qnn::ReduceMeanOp>, {}},
-      {"ReduceSum", 7, 28, 1, 2, 1, importReduce<qnn::ReduceSumOp>, {}},
-      {"ReduceMax", 7, 28, 1, 2, 1, importReduce<qnn::ReduceMaxOp>, {}},
-      {"ReduceMin", 7, 28, 1, 2, 1, importReduce<qnn::ReduceMinOp>, {}},
-      {"ReduceL2", 7, 28, 1, 2, 1, importReduce<qnn::ReduceL2Op>, {}},
-      {"ArgMax", 7, 28, 1, 1, 1, importArgMax, {}},
-      {"Softmax", 7, 28, 1, 1, 1, importSoftmax<qnn::SoftmaxOp>, {}},
-      {"LogSoftmax", 7, 28, 1, 1, 1, importSoftmax<qnn::LogSoftmaxOp>, {}},
-      {"BatchNormalization", 7, 28, 5, 5, 5, importBatchNormalization, {&kTraining, &kSpatial}},
-      {"LayerNormalization", 17, 28, 2, 3, 3, importLayerNormalization, {&kStash}},
-      {"InstanceNormalization", 7, 28, 3, 3, 1, importInstanceNormalization, {&kChannels}},
-      {"GroupNormalization", 18, 28, 3, 3, 1, importGroupNormalization, {&kChannels}},
-  });
+  table.insert(table.end(),
+               {
+                   {"ReduceMean", 7, 28, 1, 2, 1, importReduce<qnn::ReduceMeanOp>, {}},
+                   {"ReduceSum", 7, 28, 1, 2, 1, importReduce<qnn::ReduceSumOp>, {}},
+                   {"ReduceMax", 7, 28, 1, 2, 1, importReduce<qnn::ReduceMaxOp>, {}},
+                   {"ReduceMin", 7, 28, 1, 2, 1, importReduce<qnn::ReduceMinOp>, {}},
+                   {"ReduceL2", 7, 28, 1, 2, 1, importReduce<qnn::ReduceL2Op>, {}},
+                   {"ArgMax", 7, 28, 1, 1, 1, importArgMax, {}},
+                   {"Softmax", 7, 28, 1, 1, 1, importSoftmax<qnn::SoftmaxOp>, {}},
+                   {"LogSoftmax", 7, 28, 1, 1, 1, importSoftmax<qnn::LogSoftmaxOp>, {}},
+                   {"BatchNormalization", 7, 28, 5, 5, 5, importBatchNormalization, {&kTraining, &kSpatial}},
+                   {"LayerNormalization", 17, 28, 2, 3, 3, importLayerNormalization, {&kStash}},
+                   {"InstanceNormalization", 7, 28, 3, 3, 1, importInstanceNormalization, {&kChannels}},
+                   {"GroupNormalization", 18, 28, 3, 3, 1, importGroupNormalization, {&kChannels}},
+               });
 }

@@ -12,14 +12,21 @@ using namespace mlir;
 using namespace bitwright;
 using namespace bitwright::onnximport;
 
-static const Refusal kCrop = {"coordinate_transformation_mode = tf_crop_and_resize", "cropping by a region of interest is not an interpolation of the whole tensor; use Slice"};
-static const Refusal kOldCoordinates = {"coordinate_transformation_mode = tf_half_pixel_for_nn (opset 11)", "ONNX removed it in opset 13; use half_pixel"};
+static const Refusal kCrop = {
+    "coordinate_transformation_mode = tf_crop_and_resize",
+    "cropping by a region of interest is not an interpolation of the whole tensor; use Slice"};
+static const Refusal kOldCoordinates = {"coordinate_transformation_mode = tf_half_pixel_for_nn (opset 11)",
+                                        "ONNX removed it in opset 13; use half_pixel"};
 static const Refusal kAntialias = {"antialias = 1", "the kernel width would depend on the scale"};
 static const Refusal kScales = {"scales that are not constants", "interpolation weights are fixed at compile time"};
-static const Refusal kScaledSize = {"a scale whose result is not an affine size", "scale a symbolic dimension by an integer or its reciprocal, or fix the dimension with --dim"};
-static const Refusal kAlignScales = {"align_corners with a scale for which size * scale is not an integer",
-                                     "ONNX's reference places the corners by the fraction, its runtimes by the integer size; give sizes instead"};
-static const Refusal kRatio = {"sizes on a symbolic dimension whose ratio to the input is not constant", "the scale must not depend on the dimension; fix it with --dim"};
+static const Refusal kScaledSize = {
+    "a scale whose result is not an affine size",
+    "scale a symbolic dimension by an integer or its reciprocal, or fix the dimension with --dim"};
+static const Refusal kAlignScales = {
+    "align_corners with a scale for which size * scale is not an integer",
+    "ONNX's reference places the corners by the fraction, its runtimes by the integer size; give sizes instead"};
+static const Refusal kRatio = {"sizes on a symbolic dimension whose ratio to the input is not constant",
+                               "the scale must not depend on the dimension; fix it with --dim"};
 
 /// floor(size * scale) as an expression.
 static std::optional<AffineExpr> scaledSize(NodeImporter &node, AffineExpr size, float scale) {
@@ -54,7 +61,8 @@ static std::optional<float> ratio(NodeImporter &node, AffineExpr out, AffineExpr
 
 static void importResize(NodeImporter &node) {
   int64_t rank = node.rank(0), opset = node.getOpset();
-  std::string mode = node.getString("mode", "nearest"), nearest = node.getString("nearest_mode", opset < 11 ? "floor" : "round_prefer_floor"),
+  std::string mode = node.getString("mode", "nearest"),
+              nearest = node.getString("nearest_mode", opset < 11 ? "floor" : "round_prefer_floor"),
               coordinates = node.getString("coordinate_transformation_mode", opset < 11 ? "asymmetric" : "half_pixel"),
               policy = node.getString("keep_aspect_ratio_policy", "stretch");
   if (coordinates == "tf_crop_and_resize")
@@ -67,9 +75,11 @@ static void importResize(NodeImporter &node) {
   auto resizeCoordinates = qnn::symbolizeResizeCoordinates(coordinates);
   auto nearestMode = qnn::symbolizeNearestMode(nearest);
   if (!resizeMode || !resizeCoordinates || !nearestMode)
-    return node.error("expected a known mode, coordinate_transformation_mode and nearest_mode; found '" + mode + "', '" + coordinates + "', '" + nearest + "'");
+    return node.error("expected a known mode, coordinate_transformation_mode and nearest_mode; found '" + mode +
+                      "', '" + coordinates + "', '" + nearest + "'");
   if (policy != "stretch" && policy != "not_larger" && policy != "not_smaller")
-    return node.error("expected keep_aspect_ratio_policy out of stretch, not_larger, not_smaller; found '" + policy + "'");
+    return node.error("expected keep_aspect_ratio_policy out of stretch, not_larger, not_smaller; found '" + policy +
+                      "'");
   unsigned scalesInput = opset < 11 ? 1 : 2, sizesInput = 3;
   SmallVector<int64_t> axes;
   if (auto given = node.getInts("axes"))
@@ -79,7 +89,9 @@ static void importResize(NodeImporter &node) {
       axes.push_back(i);
   if (node.failed())
     return;
-  auto empty = [&](unsigned i) { return !node.has(i) || llvm::any_of(node.shape(i), [](AffineExpr dim) { return constantOf(dim) == 0; }); };
+  auto empty = [&](unsigned i) {
+    return !node.has(i) || llvm::any_of(node.shape(i), [](AffineExpr dim) { return constantOf(dim) == 0; });
+  };
   SymbolicShape shape = node.shape(0);
   SmallVector<float> scales(rank, 1.0f);
   if (!empty(scalesInput)) {
@@ -95,7 +107,9 @@ static void importResize(NodeImporter &node) {
       auto size = scaledSize(node, shape[axis], float(value));
       if (!size)
         return node.refuse(kScaledSize, toText(shape[axis], node.getSymbols()) + " * " + std::to_string(value));
-      if (coordinates == "align_corners" && !(constantOf(*size) && constantOf(shape[axis]) && double(*constantOf(*size)) == double(*constantOf(shape[axis])) * value) &&
+      if (coordinates == "align_corners" &&
+          !(constantOf(*size) && constantOf(shape[axis]) &&
+            double(*constantOf(*size)) == double(*constantOf(shape[axis])) * value) &&
           value != std::floor(value))
         return node.refuse(kAlignScales, toText(shape[axis], node.getSymbols()) + " * " + std::to_string(value));
       shape[axis] = *size;
@@ -135,12 +149,19 @@ static void importResize(NodeImporter &node) {
   float cubic = node.getFloat("cubic_coeff_a", -0.75f);
   bool excludeOutside = node.getInt("exclude_outside", 0) != 0;
   Value input = node.value(0);
-  Value result = node.create<qnn::ResizeOp>(node.elementType(0), input, node.shapeMap(shape), scales, *resizeMode, *resizeCoordinates, *nearestMode, APFloat(cubic),
-                                            excludeOutside);
+  Value result = node.create<qnn::ResizeOp>(node.elementType(0), input, node.shapeMap(shape), scales, *resizeMode,
+                                            *resizeCoordinates, *nearestMode, APFloat(cubic), excludeOutside);
   if (!node.failed())
     node.setOutput(0, result);
 }
 
 void onnximport::addResizeOperators(std::vector<Operator> &table) {
-  table.push_back({"Resize", 10, 28, 1, 4, 1, importResize, {&kCrop, &kOldCoordinates, &kAntialias, &kScales, &kScaledSize, &kAlignScales, &kRatio}});
+  table.push_back({"Resize",
+                   10,
+                   28,
+                   1,
+                   4,
+                   1,
+                   importResize,
+                   {&kCrop, &kOldCoordinates, &kAntialias, &kScales, &kScaledSize, &kAlignScales, &kRatio}});
 }

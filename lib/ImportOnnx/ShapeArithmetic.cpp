@@ -6,8 +6,8 @@
 
 #include "lib/ImportOnnx/Importer.h"
 #include "lib/ImportOnnx/SliceBounds.h"
-#include "llvm/ADT/StringSwitch.h"
 #include "onnx.pb.h"
+#include "llvm/ADT/StringSwitch.h"
 #include <cmath>
 
 using namespace mlir;
@@ -141,7 +141,11 @@ std::optional<KnownElement> Evaluator::apply(StringRef op, Type type, KnownEleme
     return (*sign <= 0) == (op == "Min") ? a : b;
   }
   if (isFloat && x && y) {
-    double result = op == "Add" ? *x + *y : op == "Sub" ? *x - *y : op == "Mul" ? *x * *y : op == "Div" ? *x / *y : std::nan("");
+    double result = op == "Add"   ? *x + *y
+                    : op == "Sub" ? *x - *y
+                    : op == "Mul" ? *x * *y
+                    : op == "Div" ? *x / *y
+                                  : std::nan("");
     return std::isnan(result) ? std::nullopt : std::optional(number(type, result));
   }
   if (isFloat) {
@@ -223,7 +227,8 @@ bool Evaluator::shapeOf() {
     return done(type, {}, {total});
   }
   auto clampAxis = [&](int64_t axis) { return std::clamp<int64_t>(axis < 0 ? axis + rank : axis, 0, rank); };
-  int64_t start = clampAxis(std::clamp<int64_t>(node.getInt("start", 0), -rank, rank)), end = clampAxis(std::clamp<int64_t>(node.getInt("end", rank), -rank - 1, rank));
+  int64_t start = clampAxis(std::clamp<int64_t>(node.getInt("start", 0), -rank, rank)),
+          end = clampAxis(std::clamp<int64_t>(node.getInt("end", rank), -rank - 1, rank));
   SmallVector<KnownElement, 4> elements;
   for (int64_t i = start; i < end; ++i)
     elements.push_back(integer(shape[i]));
@@ -246,14 +251,18 @@ bool Evaluator::cast() {
     if (auto value = element.constantInteger()) {
       unsigned width = type.getIntOrFloatBitWidth();
       bool isUnsigned = type.isUnsignedInteger();
-      int64_t wrapped = width == 1 ? *value != 0 : width == 64 ? *value : isUnsigned ? *value & ((int64_t(1) << width) - 1) : llvm::SignExtend64(*value, width);
+      int64_t wrapped = width == 1    ? *value != 0
+                        : width == 64 ? *value
+                        : isUnsigned  ? *value & ((int64_t(1) << width) - 1)
+                                      : llvm::SignExtend64(*value, width);
       element = integer(wrapped);
       continue;
     }
     if (auto value = element.constant()) {
       if (type.isInteger(1))
         element = integer(int64_t(*value != 0));
-      else if (std::abs(*value) < double(int64_t(1) << 30) && (!type.isUnsignedInteger() || *value > -1) && type.getIntOrFloatBitWidth() >= 32)
+      else if (std::abs(*value) < double(int64_t(1) << 30) && (!type.isUnsignedInteger() || *value > -1) &&
+               type.getIntOrFloatBitWidth() >= 32)
         element = integer(int64_t(*value));
       else
         return no("a float outside the integer's range");
@@ -291,7 +300,8 @@ bool Evaluator::binary() {
   for (int64_t i = 0, count = countOf(shape); i < count; ++i) {
     auto result = apply(node.getType(), in(0).elementType, at(0, shape, i), at(1, shape, i));
     if (!result)
-      return no(toText(at(0, shape, i).expr, symbols) + " " + node.getType() + " " + toText(at(1, shape, i).expr, symbols) + " is not an affine expression");
+      return no(toText(at(0, shape, i).expr, symbols) + " " + node.getType() + " " +
+                toText(at(1, shape, i).expr, symbols) + " is not an affine expression");
     elements.push_back(*result);
   }
   return done(in(0).elementType, shape, elements);
@@ -315,7 +325,8 @@ bool Evaluator::variadic() {
     for (unsigned j = 1; j < node.getNumInputs(); ++j) {
       auto next = apply(op, in(0).elementType, result, at(j, shape, i));
       if (!next)
-        return no("the order of " + toText(result.expr, symbols) + " and " + toText(at(j, shape, i).expr, symbols) + " is not the same over their ranges");
+        return no("the order of " + toText(result.expr, symbols) + " and " + toText(at(j, shape, i).expr, symbols) +
+                  " is not the same over their ranges");
       result = *next;
     }
     elements.push_back(result);
@@ -329,7 +340,8 @@ bool Evaluator::unary() {
   for (KnownElement &element : result.elements) {
     auto value = element.constant();
     if (op == "Neg" && !result.elementType.isUnsignedInteger()) {
-      auto negated = apply("Mul", result.elementType, element, result.isFloat() ? number(result.elementType, -1) : integer(int64_t(-1)));
+      auto negated = apply("Mul", result.elementType, element,
+                           result.isFloat() ? number(result.elementType, -1) : integer(int64_t(-1)));
       if (!negated)
         return no("");
       element = *negated;
@@ -342,7 +354,9 @@ bool Evaluator::unary() {
       else if (element.factor != 1 || !range || range->first < 0)
         return no("");
     } else if ((op == "Floor" || op == "Ceil" || op == "Round") && value) {
-      element = number(result.elementType, op == "Floor" ? std::floor(*value) : op == "Ceil" ? std::ceil(*value) : std::nearbyint(*value));
+      element = number(result.elementType, op == "Floor"  ? std::floor(*value)
+                                           : op == "Ceil" ? std::ceil(*value)
+                                                          : std::nearbyint(*value));
     } else if (op == "Floor" || op == "Ceil") {
       // floor(expr / n) and ceil(expr / n), or an integer already.
       double inverse = 1 / element.factor;
@@ -350,7 +364,8 @@ bool Evaluator::unary() {
         continue;
       if (inverse != std::floor(inverse) || inverse < 1 || inverse > 1e9)
         return no("a dimension times " + std::to_string(element.factor));
-      element = integer(op == "Floor" ? element.expr.floorDiv(int64_t(inverse)) : element.expr.ceilDiv(int64_t(inverse)));
+      element =
+          integer(op == "Floor" ? element.expr.floorDiv(int64_t(inverse)) : element.expr.ceilDiv(int64_t(inverse)));
       if (!bounds(element.expr))
         return no("");
     } else if (op == "Sqrt" && value && *value >= 0) {
@@ -383,8 +398,13 @@ bool Evaluator::compare() {
     auto sign = order(a, b);
     // A dimension may also be equal for some values of the symbols only: that is not decided.
     if (!sign)
-      return no("the comparison of " + toText(a.expr, symbols) + " and " + toText(b.expr, symbols) + " depends on the dimensions");
-    bool result = op == "Equal" ? *sign == 0 : op == "Greater" ? *sign > 0 : op == "Less" ? *sign < 0 : op == "GreaterOrEqual" ? *sign >= 0 : *sign <= 0;
+      return no("the comparison of " + toText(a.expr, symbols) + " and " + toText(b.expr, symbols) +
+                " depends on the dimensions");
+    bool result = op == "Equal"            ? *sign == 0
+                  : op == "Greater"        ? *sign > 0
+                  : op == "Less"           ? *sign < 0
+                  : op == "GreaterOrEqual" ? *sign >= 0
+                                           : *sign <= 0;
     elements.push_back(integer(int64_t(result)));
   }
   return done(type, shape, elements);
@@ -413,7 +433,8 @@ bool Evaluator::range() {
   Type type = in(0).elementType;
   auto start = in(0).elements[0].constant(), limit = in(1).elements[0].constant(), delta = in(2).elements[0].constant();
   if (!start || !limit || !delta)
-    return no("the limits " + toText(in(0).elements[0].expr, symbols) + ", " + toText(in(1).elements[0].expr, symbols) + " depend on the dimensions");
+    return no("the limits " + toText(in(0).elements[0].expr, symbols) + ", " + toText(in(1).elements[0].expr, symbols) +
+              " depend on the dimensions");
   if (*delta == 0)
     return node.error("expected a delta that is not 0"), false;
   double count = std::max(0.0, std::ceil((*limit - *start) / *delta));
@@ -510,7 +531,9 @@ bool Evaluator::gather() {
   for (int64_t o = 0; o < outer; ++o)
     for (int64_t index : *indices) {
       if (index < -size || index >= size)
-        return node.error("expected indices from " + Twine(-size) + " to " + Twine(size - 1) + ", found " + Twine(index)), false;
+        return node.error("expected indices from " + Twine(-size) + " to " + Twine(size - 1) + ", found " +
+                          Twine(index)),
+               false;
       for (int64_t k = 0; k < inner; ++k)
         elements.push_back(in(0).elements[(o * size + (index < 0 ? index + size : index)) * inner + k]);
     }
@@ -622,11 +645,17 @@ bool Evaluator::expand() {
 
 bool Evaluator::reduce() {
   // ReduceProd, ReduceSum, ReduceMin, ReduceMax of a vector: the size of some dimensions.
-  if (in(0).shape.size() != 1 || in(0).elements.empty() || (in(0).isFloat() && node.getType() != "ReduceMax" && node.getType() != "ReduceMin"))
+  if (in(0).shape.size() != 1 || in(0).elements.empty() ||
+      (in(0).isFloat() && node.getType() != "ReduceMax" && node.getType() != "ReduceMin"))
     return no("");
-  if (node.has(1) && in(1).constantIntegers() != SmallVector<int64_t>{0} && in(1).constantIntegers() != SmallVector<int64_t>{-1})
+  if (node.has(1) && in(1).constantIntegers() != SmallVector<int64_t>{0} &&
+      in(1).constantIntegers() != SmallVector<int64_t>{-1})
     return no("");
-  StringRef op = llvm::StringSwitch<StringRef>(node.getType()).Case("ReduceProd", "Mul").Case("ReduceSum", "Add").Case("ReduceMin", "Min").Default("Max");
+  StringRef op = llvm::StringSwitch<StringRef>(node.getType())
+                     .Case("ReduceProd", "Mul")
+                     .Case("ReduceSum", "Add")
+                     .Case("ReduceMin", "Min")
+                     .Default("Max");
   KnownElement result = in(0).elements[0];
   for (const KnownElement &element : ArrayRef(in(0).elements).drop_front()) {
     auto next = apply(op, in(0).elementType, result, element);
@@ -646,23 +675,24 @@ bool Evaluator::run() {
   if (node.getNumInputs() == 0 || !node.has(0) || (node.isFloat(0) && !node.elementType(0).isF32()))
     return false;
   using Method = bool (Evaluator::*)();
-  auto method = llvm::StringSwitch<Method>(op)
-                    .Case("Cast", &Evaluator::cast)
-                    .Cases({"Add", "Sub", "Mul", "Div", "Mod"}, &Evaluator::binary)
-                    .Cases({"Min", "Max", "Sum"}, &Evaluator::variadic)
-                    .Cases({"Neg", "Abs", "Not", "Floor", "Ceil", "Round", "Sqrt", "Reciprocal"}, &Evaluator::unary)
-                    .Cases({"Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "And", "Or"}, &Evaluator::compare)
-                    .Case("Where", &Evaluator::where)
-                    .Case("Range", &Evaluator::range)
-                    .Case("ConstantOfShape", &Evaluator::constantOfShape)
-                    .Case("Concat", &Evaluator::concat)
-                    .Case("Gather", &Evaluator::gather)
-                    .Case("Slice", &Evaluator::slice)
-                    .Case("Split", &Evaluator::split)
-                    .Cases({"Reshape", "Squeeze", "Unsqueeze", "Flatten"}, &Evaluator::reshape)
-                    .Case("Expand", &Evaluator::expand)
-                    .Cases({"ReduceProd", "ReduceSum", "ReduceMin", "ReduceMax"}, &Evaluator::reduce)
-                    .Default(nullptr);
+  auto method =
+      llvm::StringSwitch<Method>(op)
+          .Case("Cast", &Evaluator::cast)
+          .Cases({"Add", "Sub", "Mul", "Div", "Mod"}, &Evaluator::binary)
+          .Cases({"Min", "Max", "Sum"}, &Evaluator::variadic)
+          .Cases({"Neg", "Abs", "Not", "Floor", "Ceil", "Round", "Sqrt", "Reciprocal"}, &Evaluator::unary)
+          .Cases({"Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "And", "Or"}, &Evaluator::compare)
+          .Case("Where", &Evaluator::where)
+          .Case("Range", &Evaluator::range)
+          .Case("ConstantOfShape", &Evaluator::constantOfShape)
+          .Case("Concat", &Evaluator::concat)
+          .Case("Gather", &Evaluator::gather)
+          .Case("Slice", &Evaluator::slice)
+          .Case("Split", &Evaluator::split)
+          .Cases({"Reshape", "Squeeze", "Unsqueeze", "Flatten"}, &Evaluator::reshape)
+          .Case("Expand", &Evaluator::expand)
+          .Cases({"ReduceProd", "ReduceSum", "ReduceMin", "ReduceMax"}, &Evaluator::reduce)
+          .Default(nullptr);
   return method && (this->*method)();
 }
 

@@ -17,7 +17,8 @@ struct SliceBounds {
   llvm::SmallVector<int64_t> steps;
 };
 
-/// Reads the bounds of a Slice node (attributes before opset 10, operands since). On failure the node carries the error.
+/// Reads the bounds of a Slice node (attributes before opset 10, operands since). On failure the node carries the
+/// error.
 bool readSlice(NodeImporter &node, SliceBounds &result);
 
 /// Result shape of a Reshape, Flatten, Squeeze or Unsqueeze node. On failure the node carries the error.

@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A safetensors file: u64 length of the header, a JSON object {name: {dtype, shape, data_offsets}}, the bytes. Types that
-// the format lacks are stored as U8 of the packed bytes; `__metadata__` then says what they are: "bitwright.NAME":
+// A safetensors file: u64 length of the header, a JSON object {name: {dtype, shape, data_offsets}}, the bytes. Types
+// that the format lacks are stored as U8 of the packed bytes; `__metadata__` then says what they are: "bitwright.NAME":
 // "i4 3x5".
 //
 //===----------------------------------------------------------------------===//
@@ -53,9 +53,10 @@ static StringRef dtypeOf(Type element) {
 
 static Type elementOf(StringRef dtype, MLIRContext *context) {
   Builder builder(context);
-  for (Type type : {Type(builder.getF32Type()), Type(builder.getF16Type()), Type(builder.getBF16Type()), Type(builder.getI1Type()), Type(builder.getI8Type()),
-                    Type(builder.getIntegerType(8, false)), Type(builder.getI16Type()), Type(builder.getIntegerType(16, false)), Type(builder.getI32Type()),
-                    Type(builder.getI64Type())})
+  for (Type type :
+       {Type(builder.getF32Type()), Type(builder.getF16Type()), Type(builder.getBF16Type()), Type(builder.getI1Type()),
+        Type(builder.getI8Type()), Type(builder.getIntegerType(8, false)), Type(builder.getI16Type()),
+        Type(builder.getIntegerType(16, false)), Type(builder.getI32Type()), Type(builder.getI64Type())})
     if (dtypeOf(type) == dtype)
       return type;
   return {};
@@ -74,7 +75,9 @@ llvm::Error WeightStore::save(StringRef path, ArrayRef<std::string> only) const 
   }
   // Wide elements first: every tensor then lies at a multiple of its element's size without holes.
   auto width = [](const WeightData &data) { return std::max(1u, data.type.getElementTypeBitWidth() / 8); };
-  llvm::sort(tensors, [&](const auto &a, const auto &b) { return std::make_pair(-int64_t(width(a.second)), a.first) < std::make_pair(-int64_t(width(b.second)), b.first); });
+  llvm::sort(tensors, [&](const auto &a, const auto &b) {
+    return std::make_pair(-int64_t(width(a.second)), a.first) < std::make_pair(-int64_t(width(b.second)), b.first);
+  });
   llvm::json::Object header, metadata;
   int64_t offset = 0;
   for (const auto &[name, data] : tensors) {
@@ -93,7 +96,8 @@ llvm::Error WeightStore::save(StringRef path, ArrayRef<std::string> only) const 
         shape.push_back(dim);
     }
     int64_t end = offset + int64_t(data.bytes.size());
-    header[name] = llvm::json::Object{{"dtype", dtype}, {"shape", std::move(shape)}, {"data_offsets", llvm::json::Array{offset, end}}};
+    header[name] = llvm::json::Object{
+        {"dtype", dtype}, {"shape", std::move(shape)}, {"data_offsets", llvm::json::Array{offset, end}}};
     offset = end;
   }
   if (!metadata.empty())
@@ -137,11 +141,13 @@ static RankedTensorType parsePacked(StringRef text, MLIRContext *context) {
     int64_t dim;
     StringRef part;
     std::tie(part, dims) = dims.split('x');
-    if (part.getAsInteger(10, dim) || dim < 0 || dim > kMaxElements || (count *= std::max<int64_t>(dim, 1)) > kMaxElements)
+    if (part.getAsInteger(10, dim) || dim < 0 || dim > kMaxElements ||
+        (count *= std::max<int64_t>(dim, 1)) > kMaxElements)
       return {};
     shape.push_back(dim);
   }
-  return RankedTensorType::get(shape, IntegerType::get(context, width, isUnsigned ? IntegerType::Unsigned : IntegerType::Signless));
+  return RankedTensorType::get(
+      shape, IntegerType::get(context, width, isUnsigned ? IntegerType::Unsigned : IntegerType::Signless));
 }
 
 llvm::Error WeightStore::load(StringRef path, MLIRContext *context) {
@@ -153,7 +159,8 @@ llvm::Error WeightStore::load(StringRef path, MLIRContext *context) {
   size_t size = file->getBufferSize();
   uint64_t length = size < 8 ? 0 : llvm::support::endian::read64le(file->getBufferStart());
   if (size < 8 || length > kMaxHeader || length > size - 8)
-    return fail(path + ": is not a safetensors file: its header of " + Twine(length) + " bytes does not fit into " + Twine(size) + " bytes");
+    return fail(path + ": is not a safetensors file: its header of " + Twine(length) + " bytes does not fit into " +
+                Twine(size) + " bytes");
   auto json = llvm::json::parse(StringRef(file->getBufferStart() + 8, length));
   if (!json)
     return fail(path + ": is not a safetensors file: " + llvm::toString(json.takeError()));
@@ -168,13 +175,15 @@ llvm::Error WeightStore::load(StringRef path, MLIRContext *context) {
     if (name == "__metadata__")
       continue;
     const llvm::json::Object *entry = value.getAsObject();
-    const llvm::json::Array *dims = entry ? entry->getArray("shape") : nullptr, *offsets = entry ? entry->getArray("data_offsets") : nullptr;
+    const llvm::json::Array *dims = entry ? entry->getArray("shape") : nullptr,
+                            *offsets = entry ? entry->getArray("data_offsets") : nullptr;
     auto dtype = entry ? entry->getString("dtype") : std::nullopt;
     if (!dims || !offsets || offsets->size() != 2 || !dtype)
       return fail(path + ": tensor '" + name + "': expected dtype, shape and two data_offsets");
     Type element = elementOf(*dtype, context);
     if (!element)
-      return fail(path + ": tensor '" + name + "': expected a dtype out of F32, F16, BF16, BOOL, I8, U8, I16, U16, I32, I64, found " + *dtype);
+      return fail(path + ": tensor '" + name +
+                  "': expected a dtype out of F32, F16, BF16, BOOL, I8, U8, I16, U16, I32, I64, found " + *dtype);
     SmallVector<int64_t> shape;
     __int128 count = 1;
     for (const llvm::json::Value &dim : *dims) {
@@ -187,16 +196,22 @@ llvm::Error WeightStore::load(StringRef path, MLIRContext *context) {
     if (auto packed = metadata ? metadata->getString("bitwright." + name) : std::nullopt) {
       type = parsePacked(*packed, context);
       if (!type)
-        return fail(path + ": tensor '" + name + "': expected a type such as 'i4 3x5' in the metadata, found '" + *packed + "'");
+        return fail(path + ": tensor '" + name + "': expected a type such as 'i4 3x5' in the metadata, found '" +
+                    *packed + "'");
     }
     auto begin = (*offsets)[0].getAsInteger(), end = (*offsets)[1].getAsInteger();
     if (!begin || !end || *begin < 0 || *end < *begin || *end > space)
-      return fail(path + ": tensor '" + name + "': its data lies outside the file (" + Twine(space) + " bytes of data)");
+      return fail(path + ": tensor '" + name + "': its data lies outside the file (" + Twine(space) +
+                  " bytes of data)");
     if (*end - *begin != getStorageBytes(type))
-      return fail(path + ": tensor '" + name + "': expected " + Twine(getStorageBytes(type)) + " bytes, found " + Twine(*end - *begin));
-    ArrayRef<uint8_t> bytes(reinterpret_cast<const uint8_t *>(file->getBufferStart()) + 8 + length + *begin, size_t(*end - *begin));
+      return fail(path + ": tensor '" + name + "': expected " + Twine(getStorageBytes(type)) + " bytes, found " +
+                  Twine(*end - *begin));
+    ArrayRef<uint8_t> bytes(reinterpret_cast<const uint8_t *>(file->getBufferStart()) + 8 + length + *begin,
+                            size_t(*end - *begin));
     size_t alignment = std::max(1u, type.getElementTypeBitWidth() / 8);
-    tensors.emplace_back(name, reinterpret_cast<uintptr_t>(bytes.data()) % alignment ? WeightData::copyOf<uint8_t>(type, bytes) : WeightData{type, bytes, file});
+    tensors.emplace_back(name, reinterpret_cast<uintptr_t>(bytes.data()) % alignment
+                                   ? WeightData::copyOf<uint8_t>(type, bytes)
+                                   : WeightData{type, bytes, file});
   }
   for (auto &[name, data] : tensors)
     set(name, std::move(data));

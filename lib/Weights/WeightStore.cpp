@@ -91,10 +91,11 @@ std::optional<WeightData> bitwright::getConstant(Value value) {
   if (auto weight = dyn_cast_or_null<qnn::WeightOp>(op)) {
     auto data = getWeightStore(value.getContext()).lookup(weight.getSource());
     if (!data)
-      weight.emitError() << "weight '" << weight.getSource() << "' is not in the weight store: load the file that holds it";
+      weight.emitError() << "weight '" << weight.getSource()
+                         << "' is not in the weight store: load the file that holds it";
     else if (data->type != weight.getType()) {
-      weight.emitError() << "weight '" << weight.getSource() << "' has type " << data->type << " in the weight store, expected "
-                         << weight.getType();
+      weight.emitError() << "weight '" << weight.getSource() << "' has type " << data->type
+                         << " in the weight store, expected " << weight.getType();
       return std::nullopt;
     }
     return data;

@@ -4,9 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Imports whatever it is given, with every dimension that the seeds name bound to a range. Whatever imports must verify.
-// Protobuf is a forgiving format, so the mutator also works on the message: it parses the input, changes one field of one
-// node or tensor, and serialises again.
+// Imports whatever it is given, with every dimension that the seeds name bound to a range. Whatever imports must
+// verify. Protobuf is a forgiving format, so the mutator also works on the message: it parses the input, changes one
+// field of one node or tensor, and serialises again.
 //
 //===----------------------------------------------------------------------===//
 
@@ -35,7 +35,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return success();
   });
   // Binding a dimension that the model lacks is an error too: try what fits.
-  const std::vector<DimBinding> choices[] = {{{"N", 1, 8, 1}, {"W", 32, 640, 8}}, {{"N", 1, 8, 1}}, {{"W", 32, 640, 8}}, {}};
+  const std::vector<DimBinding> choices[] = {
+      {{"N", 1, 8, 1}, {"W", 32, 640, 8}}, {{"N", 1, 8, 1}}, {{"W", 32, 640, 8}}, {}};
   for (const std::vector<DimBinding> &dims : choices) {
     ImportOptions options;
     options.dims = dims;
@@ -63,10 +64,45 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max
     return LLVMFuzzerMutate(data, size, maxSize);
   onnx::GraphProto &graph = *model.mutable_graph();
   onnx::NodeProto &node = *graph.mutable_node(random() % graph.node_size());
-  static const char *types[] = {"Reshape", "Slice", "Concat", "Gather", "Resize", "Conv", "ConvTranspose", "MaxPool", "Pad", "Tile", "Split", "Expand", "ReduceSum", "Squeeze",
-                                "Unsqueeze", "Softmax", "QLinearConv", "ConvInteger", "Gemm", "MatMul", "Range", "ConstantOfShape", "Cast", "Div", "Mul", "Where", "GroupNormalization",
-                                "LayerNormalization", "Flatten", "DepthToSpace", "SpaceToDepth", "Shape", "Size", "ArgMax", "Clip", "Mod", "ReduceProd"};
-  static const int64_t numbers[] = {0, 1, -1, 2, 3, 7, 16, -2, 127, 1 << 20, INT32_MAX, INT64_MAX, INT64_MIN, -(int64_t(1) << 31)};
+  static const char *types[] = {"Reshape",
+                                "Slice",
+                                "Concat",
+                                "Gather",
+                                "Resize",
+                                "Conv",
+                                "ConvTranspose",
+                                "MaxPool",
+                                "Pad",
+                                "Tile",
+                                "Split",
+                                "Expand",
+                                "ReduceSum",
+                                "Squeeze",
+                                "Unsqueeze",
+                                "Softmax",
+                                "QLinearConv",
+                                "ConvInteger",
+                                "Gemm",
+                                "MatMul",
+                                "Range",
+                                "ConstantOfShape",
+                                "Cast",
+                                "Div",
+                                "Mul",
+                                "Where",
+                                "GroupNormalization",
+                                "LayerNormalization",
+                                "Flatten",
+                                "DepthToSpace",
+                                "SpaceToDepth",
+                                "Shape",
+                                "Size",
+                                "ArgMax",
+                                "Clip",
+                                "Mod",
+                                "ReduceProd"};
+  static const int64_t numbers[] = {0,  1,   -1,      2,         3,         7,         16,
+                                    -2, 127, 1 << 20, INT32_MAX, INT64_MAX, INT64_MIN, -(int64_t(1) << 31)};
   auto number = [&] { return numbers[random() % std::size(numbers)]; };
   switch (random() % 8) {
   case 0:

@@ -5,8 +5,9 @@
 //===----------------------------------------------------------------------===//
 //
 // onnx-node-run < LIST: each line MODEL.onnx TAB INPUTS.npz TAB OUTPUTS.npz. For each line one line of standard output:
-// `MODEL.onnx TAB ok`, `... TAB import TAB MESSAGE` or `... TAB run TAB MESSAGE`. Outputs are written by position: "0", "1".
-// The ONNX node tests (test/Reference/onnx_node.py) are thousands of models; a process for each would cost minutes.
+// `MODEL.onnx TAB ok`, `... TAB import TAB MESSAGE` or `... TAB run TAB MESSAGE`. Outputs are written by position: "0",
+// "1". The ONNX node tests (test/Reference/onnx_node.py) are thousands of models; a process for each would cost
+// minutes.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,13 +24,17 @@ using namespace bitwright::reference;
 static std::optional<Element> elementOf(const formats::NpyArray &array) {
   switch (array.kind) {
   case 'f':
-    return array.itemSize == 4 ? std::optional(Element::F32) : array.itemSize == 2 ? std::optional(Element::F16) : std::nullopt;
+    return array.itemSize == 4   ? std::optional(Element::F32)
+           : array.itemSize == 2 ? std::optional(Element::F16)
+                                 : std::nullopt;
   case 'V':
     return array.itemSize == 2 ? std::optional(Element::BF16) : std::nullopt;
   case 'b':
     return Element::Bool;
   case 'u':
-    return array.itemSize == 1 ? std::optional(Element::U8) : array.itemSize == 2 ? std::optional(Element::U16) : std::nullopt;
+    return array.itemSize == 1   ? std::optional(Element::U8)
+           : array.itemSize == 2 ? std::optional(Element::U16)
+                                 : std::nullopt;
   case 'i':
     switch (array.itemSize) {
     case 1:
@@ -50,7 +55,11 @@ static formats::NpyArray toArray(const Tensor &tensor) {
   Element element = tensor.getElement();
   array.itemSize = unsigned(sizeOf(element));
   bool isUnsigned = element == Element::U8 || element == Element::U16;
-  array.kind = element == Element::BF16 ? 'V' : isFloat(element) ? 'f' : element == Element::Bool ? 'b' : isUnsigned ? 'u' : 'i';
+  array.kind = element == Element::BF16   ? 'V'
+               : isFloat(element)         ? 'f'
+               : element == Element::Bool ? 'b'
+               : isUnsigned               ? 'u'
+                                          : 'i';
   array.shape.assign(tensor.getShape().begin(), tensor.getShape().end());
   array.data.assign(tensor.data<uint8_t>(), tensor.data<uint8_t>() + tensor.getNumBytes());
   return array;

@@ -18,11 +18,16 @@ using namespace bitwright;
 namespace {
 llvm::cl::OptionCategory category("quant-import options");
 llvm::cl::opt<std::string> inputPath(llvm::cl::Positional, llvm::cl::desc("MODEL.onnx"), llvm::cl::cat(category));
-llvm::cl::opt<std::string> outputPath("o", llvm::cl::desc("IR file; weights go beside it as NAME.safetensors. '-' prints IR without saving weights"),
-                                      llvm::cl::value_desc("file"), llvm::cl::init("-"), llvm::cl::cat(category));
-llvm::cl::list<std::string> dims("dim", llvm::cl::desc("Size or range of a symbolic dimension: NAME=VALUE, NAME=LOW..HIGH[/DIVISOR], or INPUT:AXIS=..."),
-                                 llvm::cl::value_desc("binding"), llvm::cl::cat(category));
-llvm::cl::opt<bool> printOperators("print-operators", llvm::cl::desc("Print the supported ONNX operators (docs/Operators.md)"), llvm::cl::cat(category));
+llvm::cl::opt<std::string> outputPath(
+    "o", llvm::cl::desc("IR file; weights go beside it as NAME.safetensors. '-' prints IR without saving weights"),
+    llvm::cl::value_desc("file"), llvm::cl::init("-"), llvm::cl::cat(category));
+llvm::cl::list<std::string> dims(
+    "dim",
+    llvm::cl::desc("Size or range of a symbolic dimension: NAME=VALUE, NAME=LOW..HIGH[/DIVISOR], or INPUT:AXIS=..."),
+    llvm::cl::value_desc("binding"), llvm::cl::cat(category));
+llvm::cl::opt<bool> printOperators("print-operators",
+                                   llvm::cl::desc("Print the supported ONNX operators (docs/Operators.md)"),
+                                   llvm::cl::cat(category));
 } // namespace
 
 static int fail(const Twine &text) {

@@ -65,7 +65,8 @@ void addInts(onnx::GraphProto &graph, const char *name, std::initializer_list<in
     tensor->add_int64_data(value);
 }
 
-onnx::NodeProto *addNode(onnx::GraphProto &graph, const char *type, std::initializer_list<const char *> inputs, const char *output) {
+onnx::NodeProto *addNode(onnx::GraphProto &graph, const char *type, std::initializer_list<const char *> inputs,
+                         const char *output) {
   auto *node = graph.add_node();
   node->set_op_type(type);
   for (const char *input : inputs)
@@ -139,7 +140,8 @@ TEST(ImportOnnx, SymbolicModel) {
   // 8 rows of W + 2 - 2 columns: W * 8 elements a channel, less the three that the slice drops.
   EXPECT_NE(result.text.find("affine_map<()[s0, s1] -> (s0, 4, s1 * 8)>"), std::string::npos) << result.text;
   EXPECT_NE(result.text.find("affine_map<()[s0, s1] -> (s0, 4, s1 * 8 - 3)>"), std::string::npos) << result.text;
-  EXPECT_NE(result.text.find(R"(#qnn.symbol<"N", 1, 8, 1>, #qnn.symbol<"W", 32, 640, 1>)"), std::string::npos) << result.text;
+  EXPECT_NE(result.text.find(R"(#qnn.symbol<"N", 1, 8, 1>, #qnn.symbol<"W", 32, 640, 1>)"), std::string::npos)
+      << result.text;
   // The weight went to the store, named as in the model; the shape tensors did not.
   EXPECT_EQ(getWeightStore(&context).names(), std::vector<std::string>{"weight"});
 }
@@ -177,7 +179,8 @@ TEST(ImportOnnx, MutationsDoNotCrash) {
 }
 
 TEST(ImportOnnx, DeepAndWideGraphs) {
-  // A chain whose shapes would nest without bound, and one whose sizes would overflow: both end in an error, not in a crash.
+  // A chain whose shapes would nest without bound, and one whose sizes would overflow: both end in an error, not in a
+  // crash.
   onnx::ModelProto model = makeModel();
   onnx::GraphProto &graph = *model.mutable_graph();
   std::string last = "conv";
@@ -213,7 +216,10 @@ TEST(ImportOnnx, ExternalDataNeedsAFolder) {
   entry->set_value("weights.bin");
   MLIRContext context;
   Imported result = import(serialize(model), context, kDims);
-  EXPECT_NE(result.errors.find("initializer 'weight': external data 'weights.bin' cannot be read: the model is not a file"), std::string::npos) << result.errors;
+  EXPECT_NE(
+      result.errors.find("initializer 'weight': external data 'weights.bin' cannot be read: the model is not a file"),
+      std::string::npos)
+      << result.errors;
 }
 
 TEST(DimBinding, Forms) {
@@ -221,13 +227,15 @@ TEST(DimBinding, Forms) {
     auto binding = parseDimBinding(text);
     if (!binding)
       return "error: " + llvm::toString(binding.takeError());
-    return binding->key + " " + std::to_string(binding->min) + " " + std::to_string(binding->max) + " " + std::to_string(binding->divisor);
+    return binding->key + " " + std::to_string(binding->min) + " " + std::to_string(binding->max) + " " +
+           std::to_string(binding->divisor);
   };
   EXPECT_EQ(parse("W=320"), "W 320 320 1");
   EXPECT_EQ(parse("W=32..1280"), "W 32 1280 1");
   EXPECT_EQ(parse("x:3=32..1280/8"), "x:3 32 1280 8");
   EXPECT_EQ(parse("a=b=4"), "a=b 4 4 1");
-  for (const char *bad : {"", "W", "=3", "W=", "W=x", "W=3..", "W=..3", "W=0", "W=-1", "W=5..4", "W=1..4294967296", "W=1..8/3", "W=8..16/0", "W=8..16/", "W=1.5"})
+  for (const char *bad : {"", "W", "=3", "W=", "W=x", "W=3..", "W=..3", "W=0", "W=-1", "W=5..4", "W=1..4294967296",
+                          "W=1..8/3", "W=8..16/0", "W=8..16/", "W=1.5"})
     EXPECT_EQ(parse(bad).substr(0, 7), "error: ") << bad;
   EXPECT_NE(parse("W=5..4").find("--dim W=5..4: a size is at least 1"), std::string::npos) << parse("W=5..4");
 }

@@ -34,7 +34,9 @@ protected:
     llvm::sys::path::append(result, name);
     return std::string(result);
   }
-  WeightData make(ArrayRef<int64_t> shape, Type element, ArrayRef<uint8_t> bytes) { return WeightData::copyOf<uint8_t>(RankedTensorType::get(shape, element), bytes); }
+  WeightData make(ArrayRef<int64_t> shape, Type element, ArrayRef<uint8_t> bytes) {
+    return WeightData::copyOf<uint8_t>(RankedTensorType::get(shape, element), bytes);
+  }
   /// A file with the given header text and `bytes` zero bytes of data.
   std::string write(StringRef header, size_t bytes) {
     std::string file = path("bad.safetensors");
@@ -61,9 +63,11 @@ TEST_F(Safetensors, EveryElementTypeComesBackBitForBit) {
     const char *name;
     Type element;
     unsigned bytes;
-  } cases[] = {{"f32", b.getF32Type(), 4},  {"f16", b.getF16Type(), 2},  {"bf16", b.getBF16Type(), 2},           {"i8", b.getI8Type(), 1},
-               {"i16", b.getI16Type(), 2},  {"i32", b.getI32Type(), 4},  {"i64", b.getI64Type(), 8},             {"ui8", b.getIntegerType(8, false), 1},
-               {"bool", b.getI1Type(), 1}, {"ui16", b.getIntegerType(16, false), 2}};
+  } cases[] = {{"f32", b.getF32Type(), 4},   {"f16", b.getF16Type(), 2},
+               {"bf16", b.getBF16Type(), 2}, {"i8", b.getI8Type(), 1},
+               {"i16", b.getI16Type(), 2},   {"i32", b.getI32Type(), 4},
+               {"i64", b.getI64Type(), 8},   {"ui8", b.getIntegerType(8, false), 1},
+               {"bool", b.getI1Type(), 1},   {"ui16", b.getIntegerType(16, false), 2}};
   WeightStore &store = getWeightStore(&context);
   for (const Case &c : cases) {
     std::vector<uint8_t> bytes;
@@ -116,7 +120,9 @@ TEST_F(Safetensors, AFailedSaveLeavesNothing) {
 }
 
 TEST_F(Safetensors, BadFiles) {
-  auto contains = [](const std::string &text, const char *part) { return text.find(part) != std::string::npos ? testing::AssertionSuccess() : testing::AssertionFailure() << text; };
+  auto contains = [](const std::string &text, const char *part) {
+    return text.find(part) != std::string::npos ? testing::AssertionSuccess() : testing::AssertionFailure() << text;
+  };
   EXPECT_TRUE(contains(loadError(path("none")), "cannot be read"));
   EXPECT_TRUE(contains(loadError(write("{}", 0).append("x")), "cannot be read"));
   {
@@ -128,16 +134,31 @@ TEST_F(Safetensors, BadFiles) {
   EXPECT_TRUE(contains(loadError(path("long")), "does not fit into 10 bytes"));
   EXPECT_TRUE(contains(loadError(write("{", 0)), "is not a safetensors file"));
   EXPECT_TRUE(contains(loadError(write("[]", 0)), "expected a JSON object"));
-  EXPECT_TRUE(contains(loadError(write(R"({"a":{"dtype":"F32","shape":[1]}})", 4)), "expected dtype, shape and two data_offsets"));
-  EXPECT_TRUE(contains(loadError(write(R"({"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}})", 8)), "expected a dtype out of F32"));
-  EXPECT_TRUE(contains(loadError(write(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", 4)), "expected dimensions >= 0"));
-  EXPECT_TRUE(contains(loadError(write(R"({"a":{"dtype":"F32","shape":[1099511627776,1099511627776],"data_offsets":[0,4]}})", 4)), "at most 2^40 elements"));
-  EXPECT_TRUE(contains(loadError(write(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 4)), "its data lies outside the file"));
-  EXPECT_TRUE(contains(loadError(write(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[4,0]}})", 8)), "its data lies outside the file"));
-  EXPECT_TRUE(contains(loadError(write(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 8)), "expected 8 bytes, found 4"));
-  EXPECT_TRUE(contains(loadError(write(R"({"__metadata__":{"bitwright.a":"f4 2"},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 1)), "expected a type such as 'i4 3x5'"));
+  EXPECT_TRUE(contains(loadError(write(R"({"a":{"dtype":"F32","shape":[1]}})", 4)),
+                       "expected dtype, shape and two data_offsets"));
+  EXPECT_TRUE(contains(loadError(write(R"({"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}})", 8)),
+                       "expected a dtype out of F32"));
+  EXPECT_TRUE(contains(loadError(write(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", 4)),
+                       "expected dimensions >= 0"));
+  EXPECT_TRUE(contains(
+      loadError(write(R"({"a":{"dtype":"F32","shape":[1099511627776,1099511627776],"data_offsets":[0,4]}})", 4)),
+      "at most 2^40 elements"));
+  EXPECT_TRUE(contains(loadError(write(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 4)),
+                       "its data lies outside the file"));
+  EXPECT_TRUE(contains(loadError(write(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[4,0]}})", 8)),
+                       "its data lies outside the file"));
+  EXPECT_TRUE(contains(loadError(write(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 8)),
+                       "expected 8 bytes, found 4"));
+  EXPECT_TRUE(contains(
+      loadError(
+          write(R"({"__metadata__":{"bitwright.a":"f4 2"},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 1)),
+      "expected a type such as 'i4 3x5'"));
   // One bad tensor: none is added.
-  EXPECT_TRUE(contains(loadError(write(R"({"a":{"dtype":"I8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"I8","shape":[2],"data_offsets":[0,1]}})", 1)), "expected 2 bytes, found 1"));
+  EXPECT_TRUE(contains(
+      loadError(write(
+          R"({"a":{"dtype":"I8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"I8","shape":[2],"data_offsets":[0,1]}})",
+          1)),
+      "expected 2 bytes, found 1"));
   EXPECT_TRUE(getWeightStore(&context).names().empty());
 }
 
@@ -153,7 +174,8 @@ TEST_F(Safetensors, TensorAtAnOddAddressIsCopied) {
 }
 
 TEST_F(Safetensors, WeightFilesOfAModule) {
-  const char *text = R"(func.func @main() -> tensor<2xi8> { %0 = qnn.weight "w" : tensor<2xi8> return %0 : tensor<2xi8> })";
+  const char *text =
+      R"(func.func @main() -> tensor<2xi8> { %0 = qnn.weight "w" : tensor<2xi8> return %0 : tensor<2xi8> })";
   auto module = parseSourceString<ModuleOp>(text, &context);
   ASSERT_TRUE(module);
   Builder b(&context);
