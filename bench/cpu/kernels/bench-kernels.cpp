@@ -5,7 +5,8 @@
 // One core. Compiles the layer shapes of the sample models with the product's own code path and prints time, GMAC/s and the share of
 // the rate that a loop of nothing but multiply-adds reaches on this core (measured in the same run).
 //
-//   bench-kernels [--isa avx2|avx512vnni] [--only SUBSTRING] [--repeat SECONDS]
+//   bench-kernels [--isa avx2|avx512vnni] [--only SUBSTRING] [--repeat SECONDS] [--cold yes]
+// With --cold, 4 MiB of other memory are read before each run, so that weights come from the last level cache, as in a whole model.
 //===----------------------------------------------------------------------===//
 #include "test/Unit/X86Gemm/KernelHarness.h"
 #include "test/Unit/X86Gemm/ProductCase.h"
@@ -53,6 +54,16 @@ double peakMadd() {
   return bestRate(8 * 16, BITWRIGHT_LOOP(BITWRIGHT_MADD("ymm1") BITWRIGHT_MADD("ymm2") BITWRIGHT_MADD("ymm3") BITWRIGHT_MADD("ymm4") BITWRIGHT_MADD("ymm5")
                                              BITWRIGHT_MADD("ymm6") BITWRIGHT_MADD("ymm7") BITWRIGHT_MADD("ymm8"),
                                          BITWRIGHT_SIMD_REGISTERS));
+}
+
+/// Reads 4 MiB, more than a second level cache holds.
+void evict() {
+  static std::vector<uint8_t> other(48 << 20, 1);
+  static volatile uint64_t sink;
+  uint64_t sum = 0;
+  for (size_t i = 0; i < other.size(); i += 64)
+    sum += other[i];
+  sink = sum;
 }
 
 struct Shape {
@@ -113,11 +124,14 @@ int main(int argc, char **argv) {
   Isa isa = hostHas(Isa::Avx512Vnni) ? Isa::Avx512Vnni : Isa::Avx2;
   std::string only;
   double seconds = 0.05;
+  bool cold = false;
   for (int i = 1; i + 1 < argc; i += 2) {
     if (!std::strcmp(argv[i], "--isa"))
       isa = !std::strcmp(argv[i + 1], "avx2") ? Isa::Avx2 : Isa::Avx512Vnni;
     else if (!std::strcmp(argv[i], "--only"))
       only = argv[i + 1];
+    else if (!std::strcmp(argv[i], "--cold"))
+      cold = !std::strcmp(argv[i + 1], "yes");
     else if (!std::strcmp(argv[i], "--repeat"))
       seconds = std::atof(argv[i + 1]);
   }
@@ -150,6 +164,8 @@ int main(int argc, char **argv) {
       region->runAll();
       double best = 1e9, begin = now();
       do {
+        if (cold)
+          evict();
         double start = now();
         region->runAll();
         best = std::min(best, now() - start);

@@ -402,7 +402,24 @@ void GemmEmitter::panelGroup(Value group, Value panel, unsigned panels, bool las
   if (!a.isFloat)
     for (unsigned j = 0; j < panels; ++j)
       begin.push_back(k.load(k.intType(32), kLanes, k.gep(start, k.mul(k.add(panelIndex, j), kStepBytes)), {}, true));
+  // While the rows go by, the next group's weights come nearer: each block of rows asks for its share of the lines.
+  int64_t lines = int64_t(panels) * layout.steps();
+  bool ahead = layout.panels() > int64_t(panels) && lines >= 16;
+  // With few rows there is no time for that, and the core's own prefetcher does better.
+  Value share; // in units of 4 lines
+  if (ahead) {
+    share = k.ceilDiv(k.div(k.add(k.i64(lines * mr - 1), count), count), 4);
+    share = k.select(k.less(k.i64(2 * mr), count), share, k.i64(0));
+  }
   k.forLoop(k.i64(0), count, mr, [&](Value blockRow) {
+    if (ahead) {
+      Value from = k.gep(b, k.add(k.mul(k.mul(k.div(blockRow, k.i64(mr)), share), 4 * kStepBytes), int64_t(panels) * layout.panelBytes()));
+      k.forLoop(k.i64(0), share, 1, [&](Value i) {
+        Value line = k.gep(from, k.mul(i, 4 * kStepBytes));
+        for (int64_t l = 0; l < 4; ++l)
+          LLVM::Prefetch::create(k.b, k.loc, k.gep(line, l * kStepBytes), k.b.getI32IntegerAttr(0), k.b.getI32IntegerAttr(3), k.b.getI32IntegerAttr(1));
+      });
+    }
     SmallVector<Value> sums = micro.emit(k.gep(k.scratch, k.mul(blockRow, rowBytes)), rowBytes, b, k.i64(layout.panelBytes()), k.i64(layout.steps()), begin);
     for (unsigned m = 0; m < mr; ++m)
       for (unsigned j = 0; j < panels; ++j)
