@@ -15,8 +15,10 @@
 #include "lib/Weights/WeightStore.h"
 #include "passes/Package/ExecToArtifact.h"
 #include "passes/Pipelines/Pipelines.h"
+#include "passes/Quantize/QuantizableOps.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/FileUtilities.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
@@ -112,6 +114,8 @@ public:
     if (!loadedRecipe)
       return fail(llvm::toString(loadedRecipe.takeError()));
     recipe = *loadedRecipe;
+    if (!flags->require.empty() && !recipe.quantize)
+      return fail("--require " + flags->require + ": the recipe '" + flags->recipeName + "' keeps everything in float: choose another one, for example --recipe w8a8");
     DialectRegistry registry;
     registerAllDialects(registry);
     context.appendDialectRegistry(registry);
@@ -129,6 +133,10 @@ public:
         code = package();
       else if (stage != Stage::Import)
         code = runPasses(stage);
+      if (code == Done && stage == Stage::Allocate)
+        noteSchemes();
+      if (code == Done && stage == Stage::Integerize)
+        code = checkRequirement();
       if (code != Done)
         return code;
     }
@@ -163,6 +171,8 @@ private:
     for (llvm::StringRef level : llvm::split(flags->isaNames, ','))
       if (!level.empty() && level != "avx2" && level != "avx512vnni")
         return fail("--isa: expected avx2 or avx512vnni, found '" + level + "'");
+    if (flags->require == "int4")
+      return fail("--require int4: 4-bit kernels are not part of this version");
     if (!flags->require.empty() && flags->require != "int8" && flags->require != "integer-only" && flags->require != "no-fallback")
       return fail("--require: expected int8, integer-only or no-fallback, found '" + flags->require + "'", BadUsage);
     for (const std::string &text : flags->dimTexts) {
@@ -212,6 +222,39 @@ private:
       return fail("the stage " + getName(stage) + " names a pass that this build does not have", Internal);
     if (failed(manager.run(*module)))
       return fail("the stage " + getName(stage) + " failed (see the messages above)", stage >= Stage::Fuse ? Internal : BadInput);
+    return Done;
+  }
+
+  /// Remembers which operations the recipe wants in integers.
+  void noteSchemes() {
+    module->walk([&](Operation *op) {
+      if (op->hasAttr(activationSchemeAttr) && !op->hasAttr(keepFloatAttr))
+        wanted.insert(bitwright::getName(op));
+    });
+  }
+
+  /// --require: names what stayed in float although it must not. `int8`: any product; `no-fallback`: a product that the recipe wanted in integers;
+  /// `integer-only`: anything between the graph's input quantize and its output dequantize.
+  Exit checkRequirement() {
+    if (flags->require.empty())
+      return Done;
+    if (flags->require == "integer-only") {
+      PassManager manager(&context);
+      if (failed(parsePassPipeline("func.func(verify-integer-only{function=true})", manager)) || failed(manager.run(*module)))
+        return fail("--require integer-only: the operation above stays in float; the remarks of convert-qnn-to-dyadic say why");
+      return Done;
+    }
+    std::string names;
+    module->walk([&](Operation *op) {
+      if (!isa_and_nonnull<qnn::QnnDialect>(op->getDialect()) || isa<qnn::ConstantOp, qnn::WeightOp>(op))
+        return;
+      bool floats = llvm::any_of(op->getResultTypes(), [](Type type) { return isa<FloatType>(cast<ShapedType>(type).getElementType()); });
+      bool product = isa<qnn::ConvOp, qnn::ConvTransposeOp, qnn::LinearOp, qnn::MatmulOp>(op);
+      if (floats && product && (flags->require == "int8" || wanted.contains(bitwright::getName(op))))
+        names += ("\n  " + bitwright::getName(op) + " (" + op->getName().stripDialect() + ")").str();
+    });
+    if (!names.empty())
+      return fail("--require " + flags->require + ": these operations stay in float (a recipe's keep_float or the remarks of convert-qnn-to-dyadic say why):" + names);
     return Done;
   }
 
@@ -324,6 +367,7 @@ private:
   std::string calibrationDigest;
   uint64_t weightBytes = 0, arenaBytes = 0;
   size_t kernels = 0, launches = 0;
+  llvm::StringSet<> wanted; ///< names of the operations that the recipe gives an integer scheme
 };
 
 } // namespace

@@ -9,6 +9,7 @@
 #include "lib/Weights/WeightStore.h"
 #include "passes/Lower/LowerToExec/ArenaPlan.h"
 #include "passes/Package/ExecToArtifact.h"
+#include "passes/Quantize/QuantizableOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
@@ -187,9 +188,22 @@ private:
     std::string unique = name.str();
     for (unsigned i = 1; !tensorNames.insert(unique).second; ++i)
       unique = (name + "#" + Twine(i)).str();
-    exec::TensorOp::create(builder, value.getLoc(), unique, cast<RankedTensorType>(value.getType()).getElementType(), mapOf(shapes.get(value)), order,
-                           DenseF32ArrayAttr(), DenseI32ArrayAttr());
+    auto tensor = exec::TensorOp::create(builder, value.getLoc(), unique, cast<RankedTensorType>(value.getType()).getElementType(), mapOf(shapes.get(value)),
+                                         order, DenseF32ArrayAttr(), DenseI32ArrayAttr());
+    if (DictionaryAttr grid = gridOf(value)) {
+      tensor.setScalesAttr(builder.getDenseF32ArrayAttr(float(cast<FloatAttr>(grid.get("scale")).getValueAsDouble())));
+      tensor.setZeroPointsAttr(builder.getDenseI32ArrayAttr(int32_t(cast<IntegerAttr>(grid.get("zero_point")).getInt())));
+    }
     return unique;
+  }
+
+  /// The grid that integerize noted on the operation that makes the codes; null for values that are no codes.
+  static DictionaryAttr gridOf(Value value) {
+    auto result = dyn_cast<OpResult>(storageOf(value));
+    if (!result)
+      return {};
+    Operation *maker = cast<FusedOp>(result.getOwner()).getYield().getValues()[result.getResultNumber()].getDefiningOp();
+    return maker ? maker->getAttrOfType<DictionaryAttr>(gridAttr) : DictionaryAttr();
   }
 
   LogicalResult build() {
