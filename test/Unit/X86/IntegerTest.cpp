@@ -163,4 +163,18 @@ TEST(X86Integer, SumsAndMeans) {
   checkRegion(r);
 }
 
+// LLVM turned the truncating masked store of a constant one-lane mask into a store of the wide element, three bytes beyond
+// the tensor (KernelBuilder::laneMask); the harness ends each buffer at a page that may not be touched.
+TEST(X86Integer, TailOfOneNarrowElementStaysInside) {
+  for (std::string size : {"1", "17", "65"}) {
+    Region r;
+    r.arguments = "%a = %0";
+    r.type = "(tensor<" + size + "xi32>) -> tensor<" + size + "xi8>";
+    r.body = "%y = dyadic.rescale %a {multiplier = array<i32: 1431655765>, shift = array<i8: 38>, multiplier_bits = 31 "
+             ": i64, rounding = #dyadic.rounding<half_up>, zero_point = 3 : i32, clamp = array<i32: -128, 127>} : " +
+             r.type + "\n kernel.yield %y : tensor<" + size + "xi8>";
+    checkRegion(r);
+  }
+}
+
 } // namespace
