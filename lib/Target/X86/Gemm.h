@@ -62,6 +62,8 @@ public:
   ElementEmitter emitter;
 
 private:
+  void shortenResidualAdds();
+
   KernelBuilder &k;
   mlir::Value current;
   const Index *currentIndex = nullptr;

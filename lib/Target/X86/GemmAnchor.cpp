@@ -114,6 +114,7 @@ ProductEpilogue::ProductEpilogue(KernelBuilder &k, Value product) : emitter(k), 
     }
     return current;
   });
+  shortenResidualAdds();
 }
 
 bool ProductEpilogue::emit(const Index &index, Value sum) {

@@ -128,6 +128,10 @@ TEST(Gemm, Gate) {
   check(with(conv({2, 6, 7}, 24, 36, {3, 3}, 1, 1), Epilogue::Gate, 4), 18);
   check(asFloat(with(conv({2, 6, 7}, 24, 36, {1, 1}), Epilogue::Gate)), 19);
 }
+TEST(Gemm, Residuals) {
+  for (int i = 0; i < 24; ++i)
+    check(with(conv({1, 3, 4}, 9, i % 3 ? 32 : 17, {1, 1}), Epilogue::RescaleResidual, 9), 300 + i);
+}
 TEST(Gemm, WiderCodes) {
   ProductCase c = with(conv({1, 6, 7}, 24, 36, {3, 3}, 1, 1), Epilogue::Rescale, 4);
   c.weightBits = 16;
@@ -201,7 +205,7 @@ TEST(Depthwise, DynamicSizes) {
 /// Weights, biases, multipliers and the input's zero point are data: layers of one shape have one code.
 TEST(Gemm, EqualShapesShareCode) {
   std::vector<ProductCase> cases{with(conv({1, 6, 7}, 24, 36, {3, 3}, 1, 1), Epilogue::Rescale), with(conv({1, 6, 7}, 24, 24, {3, 3}, 1, 1, 24), Epilogue::Rescale),
-                                 with(linear({5}, 20, 70), Epilogue::RescaleResidual)};
+                                 with(linear({5}, 20, 70), Epilogue::RescaleLookup)};
   for (ProductCase &c : cases) {
     auto context = makeContext();
     std::string texts[2];

@@ -205,8 +205,17 @@ BuiltCase Writer::build() {
     if (c.epilogue == Epilogue::RescaleResidual) {
       secondShape = outShape;
       secondType = codes;
-      append("%s", "dyadic.add %q, %r {lhs_zero_point = -7 : i32, rhs_zero_point = 11 : i32, lhs_multiplier = 1342177280 : i32, rhs_multiplier = 1751234567 : i32, "
-                   "shift = 31 : i8, rounding = #dyadic.rounding<half_up>, zero_point = 5 : i32, clamp = array<i32: 5, 127>} : (" + codes + ", " + codes + ") -> " + codes);
+      // Shifts on both sides of what the 32-bit form takes, multipliers up to the largest.
+      int64_t shift = std::vector<int64_t>{16, 17, 20, 28, 30, 31, 31, 33, 40, 41}[uniform(0, 9)];
+      auto multiplier = [&] {
+        double unit = std::ldexp(1.0, int(shift)), value = unit * double(uniform(300, 1200)) / 1000;
+        return uniform(0, 7) == 0 ? (int64_t(1) << 31) - 1 : std::min(int64_t(value), (int64_t(1) << 31) - 1);
+      };
+      int64_t low = uniform(0, 1) ? -128 : 5;
+      append("%s", "dyadic.add %q, %r {lhs_zero_point = -7 : i32, rhs_zero_point = " + std::to_string(uniform(-128, 127)) + " : i32, lhs_multiplier = " +
+                       std::to_string(multiplier()) + " : i32, rhs_multiplier = " + std::to_string(multiplier()) + " : i32, shift = " + std::to_string(shift) +
+                       " : i8, rounding = #dyadic.rounding<half_up>, zero_point = " + std::to_string(uniform(-128, 127)) + " : i32, clamp = array<i32: " +
+                       std::to_string(low) + ", 127>} : (" + codes + ", " + codes + ") -> " + codes);
     } else if (c.epilogue == Epilogue::RescaleLookup) {
       SmallVector<int64_t> table;
       for (int i = 0; i < 256; ++i)
