@@ -6,8 +6,8 @@
 //
 // With a price for each budget row the program falls apart: each unit takes its cheapest choice, or, when edges and
 // pair terms join units, dynamic programming along the order of the units gives a bound (sequential tree-reweighted
-// message passing, Kolmogorov 2006: exact on chains, a valid bound on every graph). Prices that maximise the bound:
-// without pairs the cutting planes of Kelley with Clp for the master program; with pairs subgradient steps from there.
+// message passing, Kolmogorov 2006: exact on chains, a valid bound on every graph). Prices that maximise the bound come
+// from the cutting planes of Kelley, with Clp for the master program.
 //
 //===----------------------------------------------------------------------===//
 
@@ -462,59 +462,57 @@ static void boundWithPairs(const Program &program, Search &search, double lossSc
     }
     return value;
   };
-  double share = deadline.left() * 0.25;
-  Deadline own(share);
+  Deadline own(deadline.left() * 0.25);
   std::vector<double> best = prices;
   double bestValue = evaluate(prices, 20);
   candidates.push_back({bestValue, messages.getLabels()});
   if (m > 0) {
-    // Plans found on the way give the target of the steps.
-    double target = bestValue + 0.01 * std::abs(bestValue) + 1e-6, step = 1;
-    std::vector<double> at = prices;
-    for (unsigned iteration = 0, stale = 0; iteration < 150 && !own.over() && step > 1e-4; ++iteration) {
-      State state(program, messages.getLabels());
-      if (state.feasible()) {
-        search.offer(program, state);
-        target = std::min(target, std::max(bestValue, search.bestLoss / lossScale));
-      }
-      double norm = 0;
-      for (unsigned r = 0; r < m; ++r) {
-        double slope = state.getLoads()[r] - program.rows[r].cap;
-        norm += at[r] > 0 || slope > 0 ? slope * slope : 0;
-      }
-      if (norm < 1e-18)
-        break;
-      double length = step * std::max(target - bestValue, 1e-9 * std::abs(bestValue)) / norm;
+    // Every plan x gives a cut: at prices p no bound is above loss(x) + p (load(x) - cap).
+    double box = 4;
+    for (double price : prices)
+      box = std::max(box, 4 * price);
+    Master master(m, box);
+    std::vector<double> at = prices, slope(m);
+    auto addCut = [&](const std::vector<unsigned> &x) {
+      State state(program, x);
+      if (!std::isfinite(state.getLoss()) || state.isBroken())
+        return;
+      double value = state.getLoss() / lossScale;
       for (unsigned r = 0; r < m; ++r)
-        at[r] = std::max(0.0, at[r] + length * (state.getLoads()[r] - program.rows[r].cap));
-      double value = evaluate(at, 2);
+        slope[r] = state.getLoads()[r] - program.rows[r].cap;
+      // `value` holds at price 0.
+      master.add(std::vector<double>(m, 0), value, slope);
+      search.offer(program, state);
+    };
+    for (const Candidate &candidate : candidates)
+      addCut(candidate.x);
+    if (search.hasBest)
+      addCut(search.best);
+    double possible = 0;
+    unsigned stale = 0;
+    for (unsigned iteration = 0; iteration < 80 && stale < 12 && !own.over(); ++iteration) {
+      if (!master.solve(at, possible))
+        break;
+      if (possible - bestValue <= 1e-7 * std::abs(bestValue)) {
+        if (box >= 1e6 || llvm::none_of(at, [&](double price) { return price > 0.5 * box; }))
+          break;
+        box *= 100;
+        master.setBox(box);
+        continue;
+      }
+      // Half way from the best prices: cutting planes alone swing from end to end.
+      if (iteration % 2 == 1)
+        for (unsigned r = 0; r < m; ++r)
+          at[r] = 0.5 * (at[r] + best[r]);
+      double value = evaluate(at, 3);
+      addCut(messages.getLabels());
+      stale = value > bestValue + 1e-6 * std::abs(bestValue) ? 0 : stale + 1;
       if (value > bestValue) {
         bestValue = value;
         best = at;
-        stale = 0;
         candidates.push_back({value, messages.getLabels()});
-      } else if (++stale >= 5) {
-        step *= 0.5;
-        stale = 0;
-        at = best;
-        evaluate(at, 2);
       }
     }
-    // Then one price at a time (few rows only: memory rows are many).
-    if (m <= 6)
-      for (double size = 0.03; size > 1e-5 && !own.over(); size *= 0.4)
-        for (unsigned r = 0; r < m; ++r)
-          for (double sign : {1.0, -1.0}) {
-            at = best;
-            at[r] = std::max(0.0, at[r] * (1 + sign * size) + (at[r] == 0 ? size : 0));
-            double value = evaluate(at, 3);
-            if (value > bestValue) {
-              bestValue = value;
-              best = at;
-              candidates.push_back({value, messages.getLabels()});
-              break;
-            }
-          }
   }
   double value = evaluate(best, 40);
   candidates.push_back({value, messages.getLabels()});

@@ -96,6 +96,8 @@ public:
   const std::vector<unsigned> &get() const { return x; }
   double getLoss() const { return loss; }
   llvm::ArrayRef<double> getLoads() const { return loads; }
+  /// Some tie does not hold.
+  bool isBroken() const { return broken != 0; }
   /// Rows and hard ties hold.
   bool feasible() const;
   /// Sum over rows of the part above the cap, plus one per broken tie.
