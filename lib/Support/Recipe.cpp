@@ -5,6 +5,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/Support/Recipe.h"
+#include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/GlobPattern.h"
 #include "llvm/Support/MemoryBuffer.h"
