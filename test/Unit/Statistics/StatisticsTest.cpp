@@ -27,7 +27,7 @@ std::vector<float> normal(size_t count, unsigned seed, double sigma = 1) {
 }
 
 uint64_t bin(const Histogram &h, double value) {
-  return h.getBins()[size_t(std::floor(value / h.binWidth())) + Histogram::binCount / 2];
+  return h.getBins()[size_t(int(std::floor(value / h.binWidth())) + Histogram::binCount / 2)];
 }
 
 TEST(Histogram, CountsAndRange) {
