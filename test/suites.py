@@ -193,11 +193,13 @@ def unit(log, long):
 
 @suite("golden")
 def golden(log, long):
-    """Published allocations, solved again to the recorded optimum."""
+    """Published allocations, solved again to the recorded optimum; random ones against HiGHS."""
     program = BUILD / "bin" / "bitwright_golden_tests"
     if not program.exists():
         raise Nothing
-    return gtest("golden", [program], log)
+    published = gtest("golden", [program], log)
+    other = pytest("golden", [ROOT / "test" / "Golden" / "test_highs.py"], log)
+    return tuple(a + b for a, b in zip(published, other))
 
 
 @suite("runtime")

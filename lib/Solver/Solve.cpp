@@ -185,6 +185,40 @@ static std::string explainTogether(const AllocationProblem &problem, ArrayRef<Bu
 // One program
 //===----------------------------------------------------------------------===//
 
+/// Moves a unit, and by way of broken ties others to their cheapest choice that keeps the tie. False when there is none.
+static bool moveTied(const Program &program, State &state, unsigned unit, unsigned choice) {
+  std::vector<char> moved(program.units.size(), 0);
+  std::vector<unsigned> queue = {unit};
+  state.move(unit, choice);
+  moved[unit] = 1;
+  while (!queue.empty()) {
+    unsigned u = queue.back();
+    queue.pop_back();
+    for (unsigned p : program.pairsOf[u]) {
+      const PairTable &pair = program.pairs[p];
+      unsigned other = pair.u == u ? pair.v : pair.u, nv = program.units[pair.v].size();
+      auto broken = [&](unsigned d) {
+        return pair.forbidden[pair.u == u ? state.get()[u] * nv + d : d * nv + state.get()[u]] != 0;
+      };
+      if (!broken(state.get()[other]))
+        continue;
+      if (moved[other])
+        return false;
+      const Unit &partner = program.units[other];
+      int best = -1;
+      for (unsigned d = 0; d < partner.size(); ++d)
+        if (!broken(d) && std::isfinite(partner.loss[d]) && (best < 0 || partner.loss[d] < partner.loss[best]))
+          best = int(d);
+      if (best < 0)
+        return false;
+      state.move(other, unsigned(best));
+      moved[other] = 1;
+      queue.push_back(other);
+    }
+  }
+  return !state.isBroken();
+}
+
 /// Shadow prices, alternatives and sums of a finished plan.
 static void describe(const AllocationProblem &problem, ArrayRef<Budget> budgets, const Program &program,
                      const Search &search, Plan &plan) {
@@ -211,11 +245,24 @@ static void describe(const AllocationProblem &problem, ArrayRef<Budget> budgets,
       if (c == search.best[u] || !std::isfinite(unit.loss[c]))
         continue;
       int ties;
-      double loss = state.delta(u, c, rows, ties), price = loss;
-      if (ties > 0)
-        continue;
-      for (unsigned r = 0; r < program.numRows(); ++r)
+      double loss = state.delta(u, c, rows, ties);
+      if (ties > 0) {
+        // The groups tied on one side move along.
+        State moved = state;
+        if (!moveTied(program, moved, u, c))
+          continue;
+        loss = moved.getLoss() - state.getLoss();
+        for (unsigned r = 0; r < program.numRows(); ++r)
+          rows[r] = moved.getLoads()[r] - state.getLoads()[r];
+      }
+      double price = loss, size = std::abs(loss);
+      for (unsigned r = 0; r < program.numRows(); ++r) {
         price += search.prices[r] * rows[r];
+        size += std::abs(search.prices[r] * rows[r]);
+      }
+      // What is left of equal terms is rounding.
+      if (std::abs(price) < 1e-12 * size)
+        price = 0;
       if (best.choice >= 0 && price >= best.price)
         continue;
       best = {0, loss, price};
