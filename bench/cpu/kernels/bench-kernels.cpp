@@ -2,11 +2,12 @@
 //
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
-// One core. Compiles the layer shapes of the sample models with the product's own code path and prints time, GMAC/s and the share of
-// the rate that a loop of nothing but multiply-adds reaches on this core (measured in the same run).
+// One core. Compiles the layer shapes of the sample models with the product's own code path and prints time, GMAC/s and
+// the share of the rate that a loop of nothing but multiply-adds reaches on this core (measured in the same run).
 //
 //   bench-kernels [--isa avx2|avx512vnni] [--only SUBSTRING] [--repeat SECONDS] [--cold yes]
-// With --cold, 4 MiB of other memory are read before each run, so that weights come from the last level cache, as in a whole model.
+// With --cold, 4 MiB of other memory are read before each run, so that weights come from the last level cache, as in a
+// whole model.
 //===----------------------------------------------------------------------===//
 #include "test/Unit/X86Gemm/KernelHarness.h"
 #include "test/Unit/X86Gemm/ProductCase.h"
@@ -38,21 +39,35 @@ template <typename F> double bestRate(double perRound, F f) {
 }
 
 // Twelve independent chains in registers, nothing else: what the core can do.
-#define BITWRIGHT_LOOP(body, ...) \
-  [] { int64_t n = kLoops; __asm__ volatile("1:\n\t" body "dec %0\n\tjnz 1b\n\tvzeroupper" : "+r"(n) : : "cc", "memory", __VA_ARGS__); }
-#define BITWRIGHT_SIMD_REGISTERS "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
-#define BITWRIGHT_TWELVE(op, r)                                                                                                                             \
-  op " %%" r "0, %%" r "0, %%" r "1\n\t" op " %%" r "0, %%" r "0, %%" r "2\n\t" op " %%" r "0, %%" r "0, %%" r "3\n\t" op " %%" r "0, %%" r "0, %%" r "4\n\t" \
-  op " %%" r "0, %%" r "0, %%" r "5\n\t" op " %%" r "0, %%" r "0, %%" r "6\n\t" op " %%" r "0, %%" r "0, %%" r "7\n\t" op " %%" r "0, %%" r "0, %%" r "8\n\t" \
-  op " %%" r "0, %%" r "0, %%" r "9\n\t" op " %%" r "0, %%" r "0, %%" r "10\n\t" op " %%" r "0, %%" r "0, %%" r "11\n\t" op " %%" r "0, %%" r "0, %%" r "12\n\t"
+#define BITWRIGHT_LOOP(body, ...)                                                                                      \
+  [] {                                                                                                                 \
+    int64_t n = kLoops;                                                                                                \
+    __asm__ volatile("1:\n\t" body "dec %0\n\tjnz 1b\n\tvzeroupper" : "+r"(n) : : "cc", "memory", __VA_ARGS__);        \
+  }
+#define BITWRIGHT_SIMD_REGISTERS                                                                                       \
+  "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",  \
+      "xmm14", "xmm15"
+#define BITWRIGHT_TWELVE(op, r)                                                                                        \
+  op " %%" r "0, %%" r "0, %%" r "1\n\t" op " %%" r "0, %%" r "0, %%" r "2\n\t" op " %%" r "0, %%" r "0, %%" r         \
+     "3\n\t" op " %%" r "0, %%" r "0, %%" r "4\n\t" op " %%" r "0, %%" r "0, %%" r "5\n\t" op " %%" r "0, %%" r        \
+     "0, %%" r "6\n\t" op " %%" r "0, %%" r "0, %%" r "7\n\t" op " %%" r "0, %%" r "0, %%" r "8\n\t" op " %%" r        \
+     "0, %%" r "0, %%" r "9\n\t" op " %%" r "0, %%" r "0, %%" r "10\n\t" op " %%" r "0, %%" r "0, %%" r "11\n\t" op    \
+     " %%" r "0, %%" r "0, %%" r "12\n\t"
 #define BITWRIGHT_MADD(r) "vpmaddwd %%ymm0, %%ymm0, %%ymm13\n\tvpaddd %%ymm13, %%" r ", %%" r "\n\t"
 
-double peakVnni() { return bestRate(12 * 64, BITWRIGHT_LOOP(BITWRIGHT_TWELVE("vpdpbusd", "zmm"), BITWRIGHT_SIMD_REGISTERS)); }
-double peakFma512() { return bestRate(12 * 16, BITWRIGHT_LOOP(BITWRIGHT_TWELVE("vfmadd231ps", "zmm"), BITWRIGHT_SIMD_REGISTERS)); }
-double peakFma256() { return bestRate(12 * 8, BITWRIGHT_LOOP(BITWRIGHT_TWELVE("vfmadd231ps", "ymm"), BITWRIGHT_SIMD_REGISTERS)); }
+double peakVnni() {
+  return bestRate(12 * 64, BITWRIGHT_LOOP(BITWRIGHT_TWELVE("vpdpbusd", "zmm"), BITWRIGHT_SIMD_REGISTERS));
+}
+double peakFma512() {
+  return bestRate(12 * 16, BITWRIGHT_LOOP(BITWRIGHT_TWELVE("vfmadd231ps", "zmm"), BITWRIGHT_SIMD_REGISTERS));
+}
+double peakFma256() {
+  return bestRate(12 * 8, BITWRIGHT_LOOP(BITWRIGHT_TWELVE("vfmadd231ps", "ymm"), BITWRIGHT_SIMD_REGISTERS));
+}
 double peakMadd() {
-  return bestRate(8 * 16, BITWRIGHT_LOOP(BITWRIGHT_MADD("ymm1") BITWRIGHT_MADD("ymm2") BITWRIGHT_MADD("ymm3") BITWRIGHT_MADD("ymm4") BITWRIGHT_MADD("ymm5")
-                                             BITWRIGHT_MADD("ymm6") BITWRIGHT_MADD("ymm7") BITWRIGHT_MADD("ymm8"),
+  return bestRate(8 * 16, BITWRIGHT_LOOP(BITWRIGHT_MADD("ymm1") BITWRIGHT_MADD("ymm2") BITWRIGHT_MADD("ymm3")
+                                             BITWRIGHT_MADD("ymm4") BITWRIGHT_MADD("ymm5") BITWRIGHT_MADD("ymm6")
+                                                 BITWRIGHT_MADD("ymm7") BITWRIGHT_MADD("ymm8"),
                                          BITWRIGHT_SIMD_REGISTERS));
 }
 
@@ -172,8 +187,8 @@ int main(int argc, char **argv) {
       } while (now() - begin < seconds);
       double macs = double(shape.c.macs());
       total += pass ? 0 : best * shape.count;
-      std::printf("%-28s %9.3f %9.1f %6.1f %6.1f %8zu %8.0f\n", name.c_str(), macs / 1e6, best * 1e6, macs / best / 1e9, 100 * macs / best / 1e9 / peaks[pass],
-                  region->getCodeBytes(), emitted * 1e3);
+      std::printf("%-28s %9.3f %9.1f %6.1f %6.1f %8zu %8.0f\n", name.c_str(), macs / 1e6, best * 1e6, macs / best / 1e9,
+                  100 * macs / best / 1e9 / peaks[pass], region->getCodeBytes(), emitted * 1e3);
     }
   std::printf("integer layers of the text recogniser, weighted by count: %.2f ms\n", total * 1e3);
   return 0;

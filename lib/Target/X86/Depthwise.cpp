@@ -2,11 +2,13 @@
 //
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
-// Template `depthwise`: groups = input channels = output channels, channels-last. A tile is a stretch of one output line (up to 40
-// positions along the innermost dimension, every other coordinate fixed). For 16 channels at a time:
-//   1. strip: the input lines under the window are copied to scratch, padding filled with the zero point's code, two lines at a time
+// Template `depthwise`: groups = input channels = output channels, channels-last. A tile is a stretch of one output
+// line (up to 40 positions along the innermost dimension, every other coordinate fixed). For 16 channels at a time:
+//   1. strip: the input lines under the window are copied to scratch, padding filled with the zero point's code, two
+//   lines at a time
 //      interleaved to pairs of s16 (float: one line at a time), so that step 2 needs no border checks and no shuffles;
-//   2. sums: per output position one vpdpwssd (vpmaddwd + vpaddd; fma) for each tap pair (tap), all operands from L1 or registers;
+//   2. sums: per output position one vpdpwssd (vpmaddwd + vpaddd; fma) for each tap pair (tap), all operands from L1 or
+//   registers;
 //   3. epilogue of the region on the sums.
 // Integer weights are s16 for every product, so weights wider than 8 bits cost nothing.
 //===----------------------------------------------------------------------===//
@@ -29,7 +31,8 @@ constexpr int64_t kTogether = 4;
 
 class DepthwiseEmitter {
 public:
-  DepthwiseEmitter(KernelBuilder &k, ConvAnchor anchor) : k(k), a(std::move(anchor)), out(k, a.result), emitter(out.emitter) {}
+  DepthwiseEmitter(KernelBuilder &k, ConvAnchor anchor)
+      : k(k), a(std::move(anchor)), out(k, a.result), emitter(out.emitter) {}
   LogicalResult run();
 
 private:
@@ -40,8 +43,8 @@ private:
   void sums(Value block);
   void epilogue(Value firstChannel, int64_t lanes);
 
-  /// A line of the input under an outer tap: its first element and the distance of neighbours in bytes; outside the input a
-  /// constant with distance 0.
+  /// A line of the input under an outer tap: its first element and the distance of neighbours in bytes; outside the
+  /// input a constant with distance 0.
   struct Line {
     Value pointer, step;
   };
@@ -60,15 +63,15 @@ private:
   const TensorMemory *input = nullptr;
   Value weights, bias, padding;
   Value accumulators;
-  int64_t stretch = kStretch, columns = 0; ///< columns of the longest strip
+  int64_t stretch = kStretch, columns = 0;     ///< columns of the longest strip
   SmallVector<Value, 4> outputDims, inputDims; ///< spatial
   bool failed = false;
 
   // The tile.
   Value batch;
-  SmallVector<Value, 4> outer; ///< output coordinates but the innermost
-  Value first, count;          ///< innermost output coordinate: first, first + count
-  Value start;                 ///< input coordinate of column 0
+  SmallVector<Value, 4> outer;   ///< output coordinates but the innermost
+  Value first, count;            ///< innermost output coordinate: first, first + count
+  Value start;                   ///< input coordinate of column 0
   Value stripWidth, left, right; ///< columns; [left, right) lie inside the input
 };
 
@@ -79,15 +82,18 @@ void DepthwiseEmitter::packWeights() {
     given = k.constant(a.bias);
   layout = DepthwisePanel{a.isFloat, a.outputChannels, a.outerTaps(), a.innerTaps()};
   if (a.isFloat) {
-    weights = k.constantBuffer("depthwise weights [C/16][tap][16] f32", ArrayRef<uint8_t>(packDepthwise(layout, toFloats(*weight))));
-    bias = k.constantBuffer("bias f32", ArrayRef<float>(padBias(1, a.outputChannels, given ? toFloats(*given) : std::vector<float>())));
+    weights = k.constantBuffer("depthwise weights [C/16][tap][16] f32",
+                               ArrayRef<uint8_t>(packDepthwise(layout, toFloats(*weight))));
+    bias = k.constantBuffer(
+        "bias f32", ArrayRef<float>(padBias(1, a.outputChannels, given ? toFloats(*given) : std::vector<float>())));
     padding = k.constantBuffer("padding", ArrayRef<uint8_t>(std::vector<uint8_t>(64)));
     return;
   }
   std::vector<int64_t> values = toIntegers(*weight);
-  weights = k.constantBuffer("depthwise weights [C/16][tap pair][16][2] s16", ArrayRef<uint8_t>(packDepthwise(layout, values)));
-  std::vector<int32_t> folded =
-      foldBias(1, a.outputChannels, a.taps, values, given ? toIntegers(*given) : std::vector<int64_t>(), a.zeroPoint, 0);
+  weights = k.constantBuffer("depthwise weights [C/16][tap pair][16][2] s16",
+                             ArrayRef<uint8_t>(packDepthwise(layout, values)));
+  std::vector<int32_t> folded = foldBias(1, a.outputChannels, a.taps, values,
+                                         given ? toIntegers(*given) : std::vector<int64_t>(), a.zeroPoint, 0);
   bias = k.constantBuffer("bias with zero point folded in, s32", ArrayRef<int32_t>(folded));
   std::vector<uint8_t> code(64);
   int64_t bytes = input->element.getIntOrFloatBitWidth() / 8;
@@ -126,7 +132,8 @@ Value DepthwiseEmitter::element(const Line &line, Value column, Value firstChann
     channelOffset = k.i64(0);
   else if (!KernelBuilder::constantOf(line.step))
     channelOffset = k.select(k.equal(line.step, k.i64(0)), k.i64(0), channelOffset);
-  Value loaded = k.load(input->element, kLanes, k.gep(k.gep(line.pointer, channelOffset), k.mul(column, line.step)), mask);
+  Value loaded =
+      k.load(input->element, kLanes, k.gep(k.gep(line.pointer, channelOffset), k.mul(column, line.step)), mask);
   if (a.isFloat)
     return loaded;
   return arith::ExtSIOp::create(k.b, k.loc, k.vec(k.intType(32), kLanes), loaded);
@@ -138,7 +145,9 @@ void DepthwiseEmitter::fillStrip(Value firstChannel, Value mask) {
   Type i32x16 = k.vec(k.intType(32), kLanes);
   auto pair = [&](Value low, Value high) -> Value {
     Value masked = arith::AndIOp::create(k.b, k.loc, low, k.constantInt(i32x16, 0xffff));
-    return high ? Value(arith::OrIOp::create(k.b, k.loc, masked, Value(arith::ShLIOp::create(k.b, k.loc, high, k.constantInt(i32x16, 16))))) : masked;
+    return high ? Value(arith::OrIOp::create(k.b, k.loc, masked,
+                                             Value(arith::ShLIOp::create(k.b, k.loc, high, k.constantInt(i32x16, 16)))))
+                : masked;
   };
   bool checkInner = a.padBegin.back() || a.padEnd.back();
   if (checkInner) {
@@ -180,7 +189,8 @@ Value DepthwiseEmitter::multiplyAdd(Value x, Value w, Value sum) {
     SmallVector<int64_t> order;
     for (int64_t i = 0; i < 16; ++i)
       order.push_back(half * 16 + i);
-    Value xh = vector::ShuffleOp::create(k.b, k.loc, x, x, order), wh = vector::ShuffleOp::create(k.b, k.loc, w, w, order);
+    Value xh = vector::ShuffleOp::create(k.b, k.loc, x, x, order),
+          wh = vector::ShuffleOp::create(k.b, k.loc, w, w, order);
     halves.push_back(k.intrinsic("llvm.x86.avx2.pmadd.wd", k.vec(k.intType(32), 8), {xh, wh}));
   }
   SmallVector<int64_t> order;
@@ -194,9 +204,11 @@ void DepthwiseEmitter::sums(Value block) {
   int64_t last = a.spatial() - 1, inner = layout.inner, steps = layout.outerSteps();
   Value panel = k.gep(weights, k.mul(block, layout.panelBytes()));
   auto weightAt = [&](Value base, int64_t i) {
-    return a.isFloat ? k.load(k.f32(), 16, k.gep(base, i * kStepBytes), {}, true) : k.load(k.intType(16), 32, k.gep(base, i * kStepBytes), {}, true);
+    return a.isFloat ? k.load(k.f32(), 16, k.gep(base, i * kStepBytes), {}, true)
+                     : k.load(k.intType(16), 32, k.gep(base, i * kStepBytes), {}, true);
   };
-  Value begin = a.isFloat ? k.constantFloat(0, kLanes) : k.load(k.intType(32), kLanes, k.gep(bias, k.mul(block, kStepBytes)), {}, true);
+  Value begin = a.isFloat ? k.constantFloat(0, kLanes)
+                          : k.load(k.intType(32), kLanes, k.gep(bias, k.mul(block, kStepBytes)), {}, true);
   // Few taps: all weights in registers. Else a loop over the outer taps inside the loop over positions.
   bool unrolled = steps * inner <= 28;
   bool inRegisters = steps * inner <= (k.isa == Isa::Avx2 ? 0 : 20);
@@ -226,7 +238,8 @@ void DepthwiseEmitter::sums(Value block) {
         sum = step(k.gep(strip, s * columns * kStepBytes), k.gep(panel, s * inner * kStepBytes), s, sum);
     else
       sum = k.forLoop(k.i64(0), k.i64(steps), 1, sum, [&](Value s, ValueRange carried) {
-        return step(k.gep(strip, k.mul(s, columns * kStepBytes)), k.gep(panel, k.mul(s, inner * kStepBytes)), 0, SmallVector<Value>(carried));
+        return step(k.gep(strip, k.mul(s, columns * kStepBytes)), k.gep(panel, k.mul(s, inner * kStepBytes)), 0,
+                    SmallVector<Value>(carried));
       });
     for (int64_t p = 0; p < together; ++p)
       k.store(sum[p], k.gep(accumulators, k.mul(k.add(position, p), kStepBytes)));
@@ -242,9 +255,11 @@ void DepthwiseEmitter::epilogue(Value firstChannel, int64_t lanes) {
     for (Value o : outer)
       index.dims.push_back(emitter.uniform(o));
     index.dims.push_back(emitter.uniform(k.add(first, position)));
-    Value sum = k.load(a.isFloat ? k.f32() : k.intType(32), index.lanes, k.gep(accumulators, k.mul(position, kStepBytes)));
+    Value sum =
+        k.load(a.isFloat ? k.f32() : k.intType(32), index.lanes, k.gep(accumulators, k.mul(position, kStepBytes)));
     if (a.isFloat && a.bias)
-      sum = arith::AddFOp::create(k.b, k.loc, sum, k.load(k.f32(), index.lanes, k.gep(bias, k.mul(firstChannel, 4)), {}, true));
+      sum = arith::AddFOp::create(k.b, k.loc, sum,
+                                  k.load(k.f32(), index.lanes, k.gep(bias, k.mul(firstChannel, 4)), {}, true));
     if (!out.emit(index, sum))
       failed = true;
   });
@@ -286,7 +301,9 @@ void DepthwiseEmitter::tile(Value t) {
 
 LogicalResult DepthwiseEmitter::run() {
   if (!a.isConv || a.spatial() == 0 || a.groups != a.inputChannels || a.inputChannels != a.outputChannels)
-    return a.op->emitOpError("expected one filter a channel in a depthwise region: groups = input channels = output channels"), failure();
+    return a.op->emitOpError(
+               "expected one filter a channel in a depthwise region: groups = input channels = output channels"),
+           failure();
   input = contiguousInput(k, a);
   if (!input) // not channels-last: slow, but any order of memory works
     return emitLoops(k);

@@ -23,7 +23,8 @@ int64_t roundUp(int64_t value, int64_t to) { return (value + to - 1) / to * to; 
 
 class GemmEmitter {
 public:
-  GemmEmitter(KernelBuilder &k, ConvAnchor anchor) : k(k), a(std::move(anchor)), out(k, a.result), emitter(out.emitter) {}
+  GemmEmitter(KernelBuilder &k, ConvAnchor anchor)
+      : k(k), a(std::move(anchor)), out(k, a.result), emitter(out.emitter) {}
 
   LogicalResult run();
 
@@ -40,7 +41,8 @@ private:
   void eachRow(Value firstRow, Value count, llvm::function_ref<void(Value, ValueRange)> body);
 
   void panelGroup(Value group, Value panel, unsigned panels, bool lastIsPartial, Value firstRow, Value count);
-  void epilogue(Value group, Value panel, unsigned panels, bool lastIsPartial, Value firstRow, Value blockRow, Value rowsHere);
+  void epilogue(Value group, Value panel, unsigned panels, bool lastIsPartial, Value firstRow, Value blockRow,
+                Value rowsHere);
 
   KernelBuilder &k;
   ConvAnchor a;
@@ -55,8 +57,8 @@ private:
   int64_t rowBytes = 0, scratchA = 0; ///< bytes of a row of A, and of all of A
   Value weights, start;               ///< packed panels; start of the accumulators (i32) or bias (f32)
   Value fillVector;
-  SmallVector<Value, 4> rowDims;      ///< sizes of the row space: batch and output pixels, or the leading dimensions
-  SmallVector<Value, 4> inputDims;    ///< spatial sizes of the input
+  SmallVector<Value, 4> rowDims;   ///< sizes of the row space: batch and output pixels, or the leading dimensions
+  SmallVector<Value, 4> inputDims; ///< spatial sizes of the input
   Value rows, accumulators;
   int64_t blocks = 1;
   unsigned mainPanels = 1;
@@ -74,25 +76,32 @@ void GemmEmitter::packWeights() {
   if (a.isFloat) {
     kind = PanelKind::Floats;
     layout = PanelLayout{kind, a.groups, n, depth};
-    weights = k.constantBuffer("weights [group][N/16][K][16] f32", ArrayRef<uint8_t>(packFloatPanels(layout, toFloats(*weight), a.taps)));
-    start = k.constantBuffer("bias f32", ArrayRef<float>(padBias(a.groups, n, bias ? toFloats(*bias) : std::vector<float>())));
+    weights = k.constantBuffer("weights [group][N/16][K][16] f32",
+                               ArrayRef<uint8_t>(packFloatPanels(layout, toFloats(*weight), a.taps)));
+    start = k.constantBuffer("bias f32",
+                             ArrayRef<float>(padBias(a.groups, n, bias ? toFloats(*bias) : std::vector<float>())));
     return;
   }
   std::vector<int64_t> values = toIntegers(*weight);
   int64_t low = 0, high = 0;
   for (int64_t v : values)
     low = std::min(low, v), high = std::max(high, v);
-  kind = cast<RankedTensorType>(a.input.getType()).getElementType().isInteger(16) || low < -128 || high > 127 ? PanelKind::Words : PanelKind::Bytes;
+  kind = cast<RankedTensorType>(a.input.getType()).getElementType().isInteger(16) || low < -128 || high > 127
+             ? PanelKind::Words
+             : PanelKind::Bytes;
   layout = PanelLayout{kind, a.groups, n, depth};
-  weights = k.constantBuffer(kind == PanelKind::Bytes ? "weights [group][N/16][K/4][16][4] s8" : "weights [group][N/16][K/2][16][2] s16",
+  weights = k.constantBuffer(kind == PanelKind::Bytes ? "weights [group][N/16][K/4][16][4] s8"
+                                                      : "weights [group][N/16][K/2][16][2] s16",
                              ArrayRef<uint8_t>(packIntegerPanels(layout, values, a.taps)));
-  std::vector<int32_t> folded = foldBias(a.groups, n, depth, values, bias ? toIntegers(*bias) : std::vector<int64_t>(), a.zeroPoint,
-                                         kind == PanelKind::Bytes ? 128 : 0);
+  std::vector<int32_t> folded = foldBias(a.groups, n, depth, values, bias ? toIntegers(*bias) : std::vector<int64_t>(),
+                                         a.zeroPoint, kind == PanelKind::Bytes ? 128 : 0);
   start = k.constantBuffer("bias with zero point folded in, s32", ArrayRef<int32_t>(folded));
 }
 
 void GemmEmitter::plan() {
-  sourceType = input ? input->element : a.isFloat ? k.f32() : cast<RankedTensorType>(a.input.getType()).getElementType();
+  sourceType = input       ? input->element
+               : a.isFloat ? k.f32()
+                           : cast<RankedTensorType>(a.input.getType()).getElementType();
   copier.emplace(k, sourceType, kind);
   if (a.hasPadding() && !a.isFloat) {
     Value bytes = k.constantBuffer("code of the input's zero point", ArrayRef<uint8_t>(copier->fillBytes(a.zeroPoint)));
@@ -168,7 +177,8 @@ void GemmEmitter::setRowSpace() {
         check(value, std::nullopt);
   for (unsigned i = 0; i < k.op.getNumResults(); ++i)
     check(k.op.getYield().getValues()[i], k.op.getResultLayout(i));
-  // That coordinate runs along the last dimension that is not 1 (an index along a dimension of 1 may be dropped as broadcast).
+  // That coordinate runs along the last dimension that is not 1 (an index along a dimension of 1 may be dropped as
+  // broadcast).
   for (size_t d = 0; d < dims.size(); ++d)
     if (constantOf(dims[d]) != 1)
       flatDim = int64_t(d);
@@ -210,7 +220,8 @@ void GemmEmitter::gatherPointwise(Value firstRow, Value count, Value group) {
   }
   from = k.gep(from, k.mul(group, depth * copier->sourceBytes()));
   k.forLoop(k.i64(0), count, 1, [&](Value r) {
-    copier->copy(k.gep(from, k.mul(r, a.inputChannels * copier->sourceBytes())), k.gep(k.scratch, k.mul(r, rowBytes)), k.i64(depth));
+    copier->copy(k.gep(from, k.mul(r, a.inputChannels * copier->sourceBytes())), k.gep(k.scratch, k.mul(r, rowBytes)),
+                 k.i64(depth));
   });
 }
 
@@ -261,7 +272,9 @@ void GemmEmitter::gatherWindows(Value firstRow, Value count, Value group) {
     auto elements = [&](int64_t n) { return n * copier->elementBytes(); };
     // First input position of this row's window along dimension d.
     auto windowStart = [&](int64_t d) { return k.add(k.mul(coords[1 + d], a.strides[d]), -a.padBegin[d]); };
-    auto inside = [&](Value position, int64_t d) { return k.both(k.less(k.i64(-1), position), k.less(position, inputDims[d])); };
+    auto inside = [&](Value position, int64_t d) {
+      return k.both(k.less(k.i64(-1), position), k.less(position, inputDims[d]));
+    };
     Value innerStart = windowStart(last);
 
     auto outerTap = [&](Value p) {
@@ -322,7 +335,8 @@ void GemmEmitter::gatherWindows(Value firstRow, Value count, Value group) {
         auto copyRun = [&] { copier->copy(from(innerStart), to, k.i64(inner * channels)); };
         if (!checkInner)
           return copyRun();
-        Value whole = k.both(k.less(k.i64(-1), innerStart), k.less(k.add(innerStart, (inner - 1) * a.dilations[last]), inputDims[last]));
+        Value whole = k.both(k.less(k.i64(-1), innerStart),
+                             k.less(k.add(innerStart, (inner - 1) * a.dilations[last]), inputDims[last]));
         auto branch = scf::IfOp::create(k.b, k.loc, whole, /*withElseRegion=*/true);
         OpBuilder::InsertionGuard guard(k.b);
         k.b.setInsertionPoint(branch.thenBlock()->getTerminator());
@@ -352,7 +366,8 @@ void GemmEmitter::gatherWindows(Value firstRow, Value count, Value group) {
 // Products and epilogue
 //===----------------------------------------------------------------------===//
 
-void GemmEmitter::epilogue(Value group, Value panel, unsigned panels, bool lastIsPartial, Value firstRow, Value blockRow, Value rowsHere) {
+void GemmEmitter::epilogue(Value group, Value panel, unsigned panels, bool lastIsPartial, Value firstRow,
+                           Value blockRow, Value rowsHere) {
   auto rowBody = [&](Value r, ValueRange coords) {
     for (unsigned j = 0; j < panels; ++j) {
       Index index;
@@ -370,7 +385,8 @@ void GemmEmitter::epilogue(Value group, Value panel, unsigned panels, bool lastI
         index.dims.push_back(channel);
       }
       int64_t width = int64_t(panels) * kStepBytes;
-      Value sum = k.load(a.isFloat ? k.f32() : k.intType(32), index.lanes, k.gep(accumulators, k.add(k.mul(r, width), j * kStepBytes)));
+      Value sum = k.load(a.isFloat ? k.f32() : k.intType(32), index.lanes,
+                         k.gep(accumulators, k.add(k.mul(r, width), j * kStepBytes)));
       if (a.isFloat && a.bias) {
         Value bias = k.gep(start, k.mul(k.add(k.mul(group, layout.panels()), k.add(panel, j)), kStepBytes));
         sum = arith::AddFOp::create(k.b, k.loc, sum, k.load(k.f32(), index.lanes, bias, {}, true));
@@ -393,7 +409,8 @@ void GemmEmitter::epilogue(Value group, Value panel, unsigned panels, bool lastI
   eachRow(row0, rowsHere, rowBody);
 }
 
-void GemmEmitter::panelGroup(Value group, Value panel, unsigned panels, bool lastIsPartial, Value firstRow, Value count) {
+void GemmEmitter::panelGroup(Value group, Value panel, unsigned panels, bool lastIsPartial, Value firstRow,
+                             Value count) {
   unsigned mr = MicroKernel::rowsFor(k.isa, kind, panels);
   MicroKernel micro{k, kind, mr, panels};
   Value panelIndex = k.add(k.mul(group, layout.panels()), panel);
@@ -413,14 +430,17 @@ void GemmEmitter::panelGroup(Value group, Value panel, unsigned panels, bool las
   }
   k.forLoop(k.i64(0), count, mr, [&](Value blockRow) {
     if (ahead) {
-      Value from = k.gep(b, k.add(k.mul(k.mul(k.div(blockRow, k.i64(mr)), share), 4 * kStepBytes), int64_t(panels) * layout.panelBytes()));
+      Value from = k.gep(b, k.add(k.mul(k.mul(k.div(blockRow, k.i64(mr)), share), 4 * kStepBytes),
+                                  int64_t(panels) * layout.panelBytes()));
       k.forLoop(k.i64(0), share, 1, [&](Value i) {
         Value line = k.gep(from, k.mul(i, 4 * kStepBytes));
         for (int64_t l = 0; l < 4; ++l)
-          LLVM::Prefetch::create(k.b, k.loc, k.gep(line, l * kStepBytes), k.b.getI32IntegerAttr(0), k.b.getI32IntegerAttr(3), k.b.getI32IntegerAttr(1));
+          LLVM::Prefetch::create(k.b, k.loc, k.gep(line, l * kStepBytes), k.b.getI32IntegerAttr(0),
+                                 k.b.getI32IntegerAttr(3), k.b.getI32IntegerAttr(1));
       });
     }
-    SmallVector<Value> sums = micro.emit(k.gep(k.scratch, k.mul(blockRow, rowBytes)), rowBytes, b, k.i64(layout.panelBytes()), k.i64(layout.steps()), begin);
+    SmallVector<Value> sums = micro.emit(k.gep(k.scratch, k.mul(blockRow, rowBytes)), rowBytes, b,
+                                         k.i64(layout.panelBytes()), k.i64(layout.steps()), begin);
     for (unsigned m = 0; m < mr; ++m)
       for (unsigned j = 0; j < panels; ++j)
         k.store(sums[m * panels + j], k.gep(accumulators, int64_t(m * panels + j) * kStepBytes));
@@ -449,10 +469,12 @@ void GemmEmitter::tile(Value t) {
   bool partial = layout.n % kLanes != 0;
   int64_t whole = (panels - partial) / mainPanels * mainPanels;
   unsigned rest = unsigned(panels - whole);
-  Value from = k.mul(block, kBlockPanels), to = blocks == 1 ? k.i64(whole) : k.min(k.add(from, kBlockPanels), k.i64(whole));
+  Value from = k.mul(block, kBlockPanels),
+        to = blocks == 1 ? k.i64(whole) : k.min(k.add(from, kBlockPanels), k.i64(whole));
   k.forLoop(from, to, mainPanels, [&](Value panel) { panelGroup(group, panel, mainPanels, false, firstRow, count); });
   if (rest)
-    k.ifThen(k.equal(block, k.i64(blocks - 1)), [&] { panelGroup(group, k.i64(whole), rest, partial, firstRow, count); });
+    k.ifThen(k.equal(block, k.i64(blocks - 1)),
+             [&] { panelGroup(group, k.i64(whole), rest, partial, firstRow, count); });
 }
 
 LogicalResult GemmEmitter::run() {
@@ -463,7 +485,9 @@ LogicalResult GemmEmitter::run() {
   // The same for every instruction set: the largest of all.
   int64_t bytesOfA = 0, bytesOfC = 0;
   for (Isa isa : {Isa::Avx2, Isa::Avx512Vnni}) {
-    bytesOfA = std::max(bytesOfA, roundUp((roundUp(layout.steps() * MicroKernel::stepBytesOfA(isa, kind), 4) + 64) * kTileRows + 64, 64));
+    bytesOfA = std::max(
+        bytesOfA,
+        roundUp((roundUp(layout.steps() * MicroKernel::stepBytesOfA(isa, kind), 4) + 64) * kTileRows + 64, 64));
     for (unsigned nr = 1; nr <= MicroKernel::maxPanels(isa, kind); ++nr)
       bytesOfC = std::max<int64_t>(bytesOfC, int64_t(MicroKernel::rowsFor(isa, kind, nr)) * nr * kStepBytes);
   }

@@ -2,15 +2,18 @@
 //
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
-// Template `gemm`: a fused region around one convolution or linear layer with constant weights (qnn.* in float32, dyadic.* in
-// integers). Rows are output pixels or tokens, columns output channels, k runs over taps (outer) and input channels (inner).
+// Template `gemm`: a fused region around one convolution or linear layer with constant weights (qnn.* in float32,
+// dyadic.* in integers). Rows are output pixels or tokens, columns output channels, k runs over taps (outer) and input
+// channels (inner).
 //
-// A tile is 48 rows times a block of column panels. Its rows of the input are gathered once into scratch (A: implicit GEMM, padding
-// filled with the zero point's code); then a micro-kernel of MR rows x NR panels of 16 columns sums over all k in registers and
-// leaves a block of accumulators in scratch (C), from which the rest of the region is computed, 16 channels at a time.
+// A tile is 48 rows times a block of column panels. Its rows of the input are gathered once into scratch (A: implicit
+// GEMM, padding filled with the zero point's code); then a micro-kernel of MR rows x NR panels of 16 columns sums over
+// all k in registers and leaves a block of accumulators in scratch (C), from which the rest of the region is computed,
+// 16 channels at a time.
 //
-// Exactness: integer sums modulo 2^32 in any order (INTEGER R14); float32 is one fma chain in the order of k from 0, then the bias (F4).
-// Codes enter as code + 128 where the instruction wants an unsigned operand; the bias takes that back (R12a).
+// Exactness: integer sums modulo 2^32 in any order (INTEGER R14); float32 is one fma chain in the order of k from 0,
+// then the bias (F4). Codes enter as code + 128 where the instruction wants an unsigned operand; the bias takes that
+// back (R12a).
 //===----------------------------------------------------------------------===//
 #ifndef BITWRIGHT_LIB_TARGET_X86_GEMM_H
 #define BITWRIGHT_LIB_TARGET_X86_GEMM_H
@@ -25,7 +28,8 @@ struct ConvAnchor {
   mlir::Operation *op = nullptr;
   mlir::Value input, weight, bias, result;
   bool isFloat = false, isConv = false;
-  llvm::SmallVector<int64_t, 3> kernel, strides, padBegin, padEnd, dilations; ///< one a spatial dimension; empty for linear
+  llvm::SmallVector<int64_t, 3> kernel, strides, padBegin, padEnd,
+      dilations; ///< one a spatial dimension; empty for linear
   int64_t groups = 1, zeroPoint = 0;
   int64_t inputChannels = 0, outputChannels = 0; ///< of all groups
   int64_t taps = 1;
@@ -42,22 +46,23 @@ struct ConvAnchor {
   bool isPointwise() const;
 };
 
-/// Whether weight and bias of a convolution or linear layer are constants. What is computed at run time has no panels: such regions
-/// go element by element (emitLoops).
+/// Whether weight and bias of a convolution or linear layer are constants. What is computed at run time has no panels:
+/// such regions go element by element (emitLoops).
 bool hasConstantWeights(KernelBuilder &k, mlir::Operation *product);
 
 /// The anchor of a region: its only convolution or linear layer. Diagnoses what the templates cannot take.
 mlir::FailureOr<ConvAnchor> findConvAnchor(KernelBuilder &k);
 
-/// Sets lanes and mask of an index whose first `count` of 16 lanes count. One lane is a scalar: LLVM 22 turns a narrowing masked
-/// store under a constant mask of one lane into a store of all 32 bits.
+/// Sets lanes and mask of an index whose first `count` of 16 lanes count. One lane is a scalar: LLVM 22 turns a
+/// narrowing masked store under a constant mask of one lane into a store of all 32 bits.
 void restrictLanes(KernelBuilder &k, Index &index, int64_t count);
 
 /// From a product's accumulators to the results of the region, 16 channels of one place at a time.
 class ProductEpilogue {
 public:
   ProductEpilogue(KernelBuilder &k, mlir::Value product);
-  /// Computes all yielded values at `index`, where the product (bias included) is `sum`, and stores them. False after a diagnostic.
+  /// Computes all yielded values at `index`, where the product (bias included) is `sum`, and stores them. False after a
+  /// diagnostic.
   bool emit(const Index &index, mlir::Value sum);
   ElementEmitter emitter;
 
@@ -70,7 +75,8 @@ private:
 };
 
 /// Memory of the anchor's input if it is an operand in channels-last (linear: row-major) order.
-/// Null when the anchor's input is computed in the region or lies in another order: then elements come through the emitter.
+/// Null when the anchor's input is computed in the region or lies in another order: then elements come through the
+/// emitter.
 const TensorMemory *contiguousInput(KernelBuilder &k, const ConvAnchor &anchor);
 
 /// Code that moves runs of elements into the form that the multiply instructions read.
@@ -119,7 +125,8 @@ struct MicroKernel {
   static unsigned maxPanels(Isa isa, PanelKind kind);
   /// mr * nr accumulators (row-major), each a vector of 16 i32 or f32. `start`: one vector a panel, or empty for 0.
   /// A: rows `rowBytes` apart; B: panels `panelBytes` apart, `steps` steps each.
-  llvm::SmallVector<mlir::Value> emit(mlir::Value a, int64_t rowBytes, mlir::Value b, mlir::Value panelBytes, mlir::Value steps, llvm::ArrayRef<mlir::Value> start);
+  llvm::SmallVector<mlir::Value> emit(mlir::Value a, int64_t rowBytes, mlir::Value b, mlir::Value panelBytes,
+                                      mlir::Value steps, llvm::ArrayRef<mlir::Value> start);
 };
 
 /// Product of two run-time tensors (GemmMatmul.cpp).

@@ -60,7 +60,9 @@ FailureOr<ConvAnchor> findConvAnchor(KernelBuilder &k) {
     if (!isa<qnn::ConvOp, qnn::LinearOp, dyadic::ConvOp, dyadic::LinearOp>(op))
       continue;
     if (anchor.op)
-      return op.emitOpError("is the second product of a gemm region: expected one convolution or linear layer; split the region"), failure();
+      return op.emitOpError(
+                 "is the second product of a gemm region: expected one convolution or linear layer; split the region"),
+             failure();
     if (auto conv = dyn_cast<qnn::ConvOp>(op))
       readOperands(conv, anchor), readConv(conv, anchor), anchor.isFloat = true;
     else if (auto linear = dyn_cast<qnn::LinearOp>(op))
@@ -76,7 +78,9 @@ FailureOr<ConvAnchor> findConvAnchor(KernelBuilder &k) {
   const SymbolicShape &shape = k.shape(anchor.result);
   for (Value value : k.op.getYield().getValues())
     if (k.shape(value) != shape)
-      return k.op.emitOpError("yields a tensor of another shape than its product has: end the gemm region before the operation that changes it"), failure();
+      return k.op.emitOpError("yields a tensor of another shape than its product has: end the gemm region before the "
+                              "operation that changes it"),
+             failure();
   return anchor;
 }
 
@@ -92,7 +96,8 @@ const TensorMemory *contiguousInput(KernelBuilder &k, const ConvAnchor &anchor) 
       return nullptr;
   }
   const TensorMemory &memory = k.memory(argument);
-  bool supported = anchor.isFloat ? memory.element.isF32() : memory.element.isInteger(8) || memory.element.isInteger(16);
+  bool supported =
+      anchor.isFloat ? memory.element.isF32() : memory.element.isInteger(8) || memory.element.isInteger(16);
   return supported ? &memory : nullptr;
 }
 
@@ -107,9 +112,11 @@ ProductEpilogue::ProductEpilogue(KernelBuilder &k, Value product) : emitter(k), 
     const SymbolicShape &shape = this->k.shape(product);
     bool same = currentIndex && index.dims.size() == currentIndex->dims.size();
     for (size_t d = 0; same && d < index.dims.size(); ++d)
-      same = constantOf(shape[d]) == 1 || (index.dims[d].base == currentIndex->dims[d].base && index.dims[d].step == currentIndex->dims[d].step);
+      same = constantOf(shape[d]) == 1 ||
+             (index.dims[d].base == currentIndex->dims[d].base && index.dims[d].step == currentIndex->dims[d].step);
     if (!same) {
-      this->k.op.emitOpError("reads its product at another place than it writes: end the region before the operation that moves data");
+      this->k.op.emitOpError(
+          "reads its product at another place than it writes: end the region before the operation that moves data");
       return {};
     }
     return current;

@@ -2,9 +2,9 @@
 //
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
-// A tile is one batch entry times 64 columns: its part of the right side is packed into panels in scratch (B), then the rows go by,
-// 48 at a time (A), through the micro-kernel. Codes are widened to s16 with their zero points taken off, which needs no correction
-// whatever the zero points are (|code - zero point| <= 255).
+// A tile is one batch entry times 64 columns: its part of the right side is packed into panels in scratch (B), then the
+// rows go by, 48 at a time (A), through the micro-kernel. Codes are widened to s16 with their zero points taken off,
+// which needs no correction whatever the zero points are (|code - zero point| <= 255).
 //===----------------------------------------------------------------------===//
 #include "dialects/Dyadic/Dyadic.h"
 #include "lib/Target/X86/Gemm.h"
@@ -20,7 +20,8 @@ constexpr int64_t kTileRows = 48, kTilePanels = 4;
 
 class MatmulEmitter {
 public:
-  MatmulEmitter(KernelBuilder &k, Operation *op) : k(k), op(op), lhs(op->getOperand(0)), rhs(op->getOperand(1)), result(op->getResult(0)), out(k, result) {
+  MatmulEmitter(KernelBuilder &k, Operation *op)
+      : k(k), op(op), lhs(op->getOperand(0)), rhs(op->getOperand(1)), result(op->getResult(0)), out(k, result) {
     if (auto product = dyn_cast<dyadic::MatmulOp>(op)) {
       kind = PanelKind::Words;
       lhsZeroPoint = product.getLhsZeroPoint();
@@ -56,7 +57,8 @@ Index MatmulEmitter::operandIndex(Value operand, DimIndex row, DimIndex column) 
   const SymbolicShape &shape = k.shape(operand);
   int64_t batchDims = int64_t(shape.size()) - 2;
   for (int64_t d = 0; d < batchDims; ++d)
-    index.dims.push_back(out.emitter.uniform(constantOf(shape[d]) == 1 ? k.i64(0) : batch[batch.size() - batchDims + d]));
+    index.dims.push_back(
+        out.emitter.uniform(constantOf(shape[d]) == 1 ? k.i64(0) : batch[batch.size() - batchDims + d]));
   index.dims.push_back(row);
   index.dims.push_back(column);
   return index;
@@ -98,7 +100,8 @@ void MatmulEmitter::packColumns(Value firstColumn, Value panelCount) {
       Value high = arith::ShLIOp::create(k.b, k.loc, rowOf(k.add(row, 1)), k.constantInt(i32x16, 16));
       k.store(arith::OrIOp::create(k.b, k.loc, low, high), k.gep(to, k.mul(s, kStepBytes)));
     });
-    k.ifThen(k.less(pairs, steps), [&] { k.store(lowHalf(rowOf(k.mul(pairs, 2))), k.gep(to, k.mul(pairs, kStepBytes))); });
+    k.ifThen(k.less(pairs, steps),
+             [&] { k.store(lowHalf(rowOf(k.mul(pairs, 2))), k.gep(to, k.mul(pairs, kStepBytes))); });
   });
 }
 
@@ -126,8 +129,8 @@ void MatmulEmitter::products(Value firstColumn, Value panelCount, Value firstRow
   // Panels past the last one are computed from whatever scratch holds and never stored.
   k.forLoop(k.i64(0), panelCount, nr, [&](Value p) {
     k.forLoop(k.i64(0), count, mr, [&](Value blockRow) {
-      SmallVector<Value> sums =
-          micro.emit(k.gep(k.scratch, k.mul(blockRow, rowBytes)), rowBytes, k.gep(panels, k.mul(p, panelBytes)), k.i64(panelBytes), steps, {});
+      SmallVector<Value> sums = micro.emit(k.gep(k.scratch, k.mul(blockRow, rowBytes)), rowBytes,
+                                           k.gep(panels, k.mul(p, panelBytes)), k.i64(panelBytes), steps, {});
       for (unsigned i = 0; i < mr * nr; ++i)
         k.store(sums[i], k.gep(accumulators, int64_t(i) * kStepBytes));
       k.forLoop(k.i64(0), k.min(k.i64(mr), k.sub(count, blockRow)), 1, [&](Value r) {
@@ -158,7 +161,9 @@ LogicalResult MatmulEmitter::run() {
     return op->emitOpError("expected operands of at least two dimensions in a gemm region"), failure();
   for (Value value : k.op.getYield().getValues())
     if (k.shape(value) != shape)
-      return k.op.emitOpError("yields a tensor of another shape than its product has: end the gemm region before the operation that changes it"), failure();
+      return k.op.emitOpError("yields a tensor of another shape than its product has: end the gemm region before the "
+                              "operation that changes it"),
+             failure();
   m = k.dim(shape[shape.size() - 2]);
   n = k.dim(shape.back());
   if (auto columns = KernelBuilder::constantOf(n); columns && *columns % kLanes == 1) {

@@ -14,8 +14,9 @@ namespace bitwright::x86 {
 unsigned MicroKernel::maxPanels(Isa isa, PanelKind kind) { return isa == Isa::Avx2 ? 1 : 4; }
 
 unsigned MicroKernel::rowsFor(Isa isa, PanelKind kind, unsigned nr) {
-  // 32 zmm: MR * NR accumulators, NR of B, one broadcast of A (24 + 4 + 1). 16 ymm: 2 accumulators a row (half a panel at a time for
-  // bytes, whose pair sums stay apart until the end), 2 of B, one of A, one product. Every count divides the 48 rows of a tile.
+  // 32 zmm: MR * NR accumulators, NR of B, one broadcast of A (24 + 4 + 1). 16 ymm: 2 accumulators a row (half a panel
+  // at a time for bytes, whose pair sums stay apart until the end), 2 of B, one of A, one product. Every count divides
+  // the 48 rows of a tile.
   if (isa == Isa::Avx2)
     return 6;
   return nr == 4 ? 6 : nr == 3 ? 8 : 12;
@@ -33,20 +34,24 @@ struct Step {
       return k.vec(k.f32(), 16);
     return k.vec(k.intType(32), wide ? 16 : 8);
   }
-  Value bitcast(Value v, Type element, unsigned lanes) { return vector::BitCastOp::create(k.b, k.loc, cast<VectorType>(k.vec(element, lanes)), v); }
+  Value bitcast(Value v, Type element, unsigned lanes) {
+    return vector::BitCastOp::create(k.b, k.loc, cast<VectorType>(k.vec(element, lanes)), v);
+  }
 
   /// Parts [first, first + count) of a panel's step.
   SmallVector<Value, 4> loadB(Value pointer, unsigned first, unsigned count) {
     if (kind == PanelKind::Floats)
       return {k.load(k.f32(), 16, pointer, {}, true)};
     if (wide)
-      return {kind == PanelKind::Bytes ? k.load(k.intType(8), 64, pointer, {}, true) : k.load(k.intType(16), 32, pointer, {}, true)};
+      return {kind == PanelKind::Bytes ? k.load(k.intType(8), 64, pointer, {}, true)
+                                       : k.load(k.intType(16), 32, pointer, {}, true)};
     SmallVector<Value, 4> values;
     for (unsigned i = first; i < first + count; ++i) {
       if (kind == PanelKind::Words)
         values.push_back(k.load(k.intType(16), 16, k.gep(pointer, 32 * i), {}, true));
       else // 4 channels x 4 k, widened
-        values.push_back(arith::ExtSIOp::create(k.b, k.loc, k.vec(k.intType(16), 16), k.load(k.intType(8), 16, k.gep(pointer, 16 * i), {}, true)));
+        values.push_back(arith::ExtSIOp::create(k.b, k.loc, k.vec(k.intType(16), 16),
+                                                k.load(k.intType(8), 16, k.gep(pointer, 16 * i), {}, true)));
     }
     return values;
   }
@@ -65,7 +70,8 @@ struct Step {
     if (kind == PanelKind::Floats)
       return LLVM::FMAOp::create(k.b, k.loc, sum.getType(), a, b, sum);
     if (wide)
-      return k.intrinsic(kind == PanelKind::Bytes ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpwssd.512", sum.getType(), {sum, a, b});
+      return k.intrinsic(kind == PanelKind::Bytes ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpwssd.512",
+                         sum.getType(), {sum, a, b});
     Value product = k.intrinsic("llvm.x86.avx2.pmadd.wd", sum.getType(), {a, b});
     return arith::AddIOp::create(k.b, k.loc, sum, product);
   }
@@ -109,7 +115,8 @@ struct Step {
 };
 } // namespace
 
-SmallVector<Value> MicroKernel::emit(Value a, int64_t rowBytes, Value b, Value panelBytes, Value steps, ArrayRef<Value> start) {
+SmallVector<Value> MicroKernel::emit(Value a, int64_t rowBytes, Value b, Value panelBytes, Value steps,
+                                     ArrayRef<Value> start) {
   Step step{k, kind, k.isa != Isa::Avx2};
   unsigned parts = step.parts();
   int64_t stepA = stepBytesOfA(k.isa, kind);
@@ -148,7 +155,8 @@ SmallVector<Value> MicroKernel::emit(Value a, int64_t rowBytes, Value b, Value p
   SmallVector<Value> result;
   for (unsigned m = 0; m < mr; ++m)
     for (unsigned j = 0; j < nr; ++j)
-      result.push_back(step.finish(ArrayRef(sums).slice((m * nr + j) * parts, parts), start.empty() ? Value() : start[j]));
+      result.push_back(
+          step.finish(ArrayRef(sums).slice((m * nr + j) * parts, parts), start.empty() ? Value() : start[j]));
   return result;
 }
 

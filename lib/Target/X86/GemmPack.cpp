@@ -24,17 +24,22 @@ Value RunCopier::convert(Value vector) {
     return vector;
   unsigned lanes = KernelBuilder::lanesOf(vector.getType());
   if (kind == PanelKind::Words)
-    return vector.getType() == k.vec(target, lanes) ? vector : Value(arith::ExtSIOp::create(k.b, k.loc, k.vec(target, lanes), vector));
+    return vector.getType() == k.vec(target, lanes)
+               ? vector
+               : Value(arith::ExtSIOp::create(k.b, k.loc, k.vec(target, lanes), vector));
   // code + 128 as an unsigned byte: flip the sign bit.
   Value shifted = arith::XOrIOp::create(k.b, k.loc, vector, k.constantInt(vector.getType(), -128));
   return targetBytes == 1 ? shifted : Value(arith::ExtUIOp::create(k.b, k.loc, k.vec(target, lanes), shifted));
 }
 
 std::vector<uint8_t> RunCopier::fillBytes(int64_t zeroPoint) const {
-  // The same 64 bytes for every instruction set: the unsigned code as bytes, or the code as words; AVX2 widens the former.
+  // The same 64 bytes for every instruction set: the unsigned code as bytes, or the code as words; AVX2 widens the
+  // former.
   std::vector<uint8_t> bytes(64);
   for (int64_t i = 0; i < 64; ++i)
-    bytes[i] = kind == PanelKind::Bytes ? uint8_t(zeroPoint + 128) : kind == PanelKind::Words ? uint8_t(uint64_t(zeroPoint) >> (i % 2 * 8)) : 0;
+    bytes[i] = kind == PanelKind::Bytes   ? uint8_t(zeroPoint + 128)
+               : kind == PanelKind::Words ? uint8_t(uint64_t(zeroPoint) >> (i % 2 * 8))
+                                          : 0;
   return bytes;
 }
 
@@ -62,7 +67,8 @@ void RunCopier::copy(Value from, Value to, Value count) {
     if (fixed) {
       int64_t full = *fixed / lanes * lanes, rest = *fixed - full;
       if (full / lanes > 8)
-        k.forLoop(k.i64(0), k.i64(full), lanes, [&](Value i) { chunk(at(from, i, sourceBytes()), at(to, i, targetBytes), lanes, {}); });
+        k.forLoop(k.i64(0), k.i64(full), lanes,
+                  [&](Value i) { chunk(at(from, i, sourceBytes()), at(to, i, targetBytes), lanes, {}); });
       else
         for (int64_t i = 0; i < full; i += lanes)
           chunk(k.gep(from, i * sourceBytes()), k.gep(to, i * targetBytes), lanes, {});
@@ -71,7 +77,8 @@ void RunCopier::copy(Value from, Value to, Value count) {
       return;
     }
     Value full = k.mul(k.div(count, k.i64(lanes)), lanes);
-    k.forLoop(k.i64(0), full, lanes, [&](Value i) { chunk(at(from, i, sourceBytes()), at(to, i, targetBytes), lanes, {}); });
+    k.forLoop(k.i64(0), full, lanes,
+              [&](Value i) { chunk(at(from, i, sourceBytes()), at(to, i, targetBytes), lanes, {}); });
     k.ifThen(k.less(full, count), [&] {
       chunk(at(from, full, sourceBytes()), at(to, full, targetBytes), lanes, maskOf(k.sub(count, full), lanes));
     });
@@ -82,7 +89,8 @@ void RunCopier::copy(Value from, Value to, Value count) {
   if (fixed) {
     int64_t done = *fixed / lanes * lanes;
     if (done / lanes > 8)
-      k.forLoop(k.i64(0), k.i64(done), lanes, [&](Value i) { chunk(at(from, i, sourceBytes()), at(to, i, targetBytes), lanes, {}); });
+      k.forLoop(k.i64(0), k.i64(done), lanes,
+                [&](Value i) { chunk(at(from, i, sourceBytes()), at(to, i, targetBytes), lanes, {}); });
     else
       for (int64_t i = 0; i < done; i += lanes)
         chunk(k.gep(from, i * sourceBytes()), k.gep(to, i * targetBytes), lanes, {});
@@ -94,7 +102,8 @@ void RunCopier::copy(Value from, Value to, Value count) {
     return;
   }
   Value full = k.mul(k.div(count, k.i64(lanes)), lanes);
-  k.forLoop(k.i64(0), full, lanes, [&](Value i) { chunk(at(from, i, sourceBytes()), at(to, i, targetBytes), lanes, {}); });
+  k.forLoop(k.i64(0), full, lanes,
+            [&](Value i) { chunk(at(from, i, sourceBytes()), at(to, i, targetBytes), lanes, {}); });
   k.forLoop(full, count, 1, [&](Value i) { chunk(at(from, i, sourceBytes()), at(to, i, targetBytes), 1, {}); });
 }
 

@@ -10,8 +10,7 @@
 namespace bitwright::x86 {
 
 namespace {
-template <typename Stored, typename T>
-void put(std::vector<uint8_t> &bytes, int64_t offset, T value) {
+template <typename Stored, typename T> void put(std::vector<uint8_t> &bytes, int64_t offset, T value) {
   Stored stored = Stored(value);
   assert(T(stored) == value || value != value);
   std::memcpy(&bytes[offset], &stored, sizeof(Stored));
@@ -44,7 +43,8 @@ std::vector<uint8_t> packIntegerPanels(const PanelLayout &layout, const std::vec
 
 std::vector<uint8_t> packFloatPanels(const PanelLayout &layout, const std::vector<float> &weights, int64_t taps) {
   std::vector<uint8_t> bytes(layout.totalBytes());
-  forEachWeight(layout, weights, taps, [&](int64_t g, int64_t o, int64_t k, float v) { put<float>(bytes, layout.offsetOf(g, o, k), v); });
+  forEachWeight(layout, weights, taps,
+                [&](int64_t g, int64_t o, int64_t k, float v) { put<float>(bytes, layout.offsetOf(g, o, k), v); });
   return bytes;
 }
 
@@ -58,8 +58,12 @@ static std::vector<uint8_t> packFilters(const DepthwisePanel &layout, const std:
         put<Stored>(bytes, layout.offsetOf(c, o, t), weights[i++]);
   return bytes;
 }
-std::vector<uint8_t> packDepthwise(const DepthwisePanel &layout, const std::vector<int64_t> &weights) { return packFilters<int16_t>(layout, weights); }
-std::vector<uint8_t> packDepthwise(const DepthwisePanel &layout, const std::vector<float> &weights) { return packFilters<float>(layout, weights); }
+std::vector<uint8_t> packDepthwise(const DepthwisePanel &layout, const std::vector<int64_t> &weights) {
+  return packFilters<int16_t>(layout, weights);
+}
+std::vector<uint8_t> packDepthwise(const DepthwisePanel &layout, const std::vector<float> &weights) {
+  return packFilters<float>(layout, weights);
+}
 
 std::vector<int32_t> foldBias(int64_t groups, int64_t channelsPerGroup, int64_t k, const std::vector<int64_t> &weights,
                               const std::vector<int64_t> &bias, int64_t zeroPoint, int64_t shift) {

@@ -2,15 +2,16 @@
 //
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
-// One order for every instruction set (DESIGN, "The file"): the packer asks `offsetOf` where an element goes, the kernels take
-// their strides from the same object.
+// One order for every instruction set (DESIGN, "The file"): the packer asks `offsetOf` where an element goes, the
+// kernels take their strides from the same object.
 //
-// Panels of 16 output channels; inside a panel steps of 64 bytes; a step holds 4 (bytes), 2 (words) or 1 (floats) consecutive k
-// of each of the 16 channels: [group][N/16][K/kStep][16][kStep]. Missing channels and missing k are zero.
-//   bytes   AVX512-VNNI: one vpdpbusd operand a step; AMX: 16 steps are one tile; AVX2: 16 bytes widen to 4 channels x 4 k
-//   words   one vpmaddwd / vpdpwssd operand a step        floats  one fma operand a step
+// Panels of 16 output channels; inside a panel steps of 64 bytes; a step holds 4 (bytes), 2 (words) or 1 (floats)
+// consecutive k of each of the 16 channels: [group][N/16][K/kStep][16][kStep]. Missing channels and missing k are zero.
+//   bytes   AVX512-VNNI: one vpdpbusd operand a step; AMX: 16 steps are one tile; AVX2: 16 bytes widen to 4 channels x
+//   4 k words   one vpmaddwd / vpdpwssd operand a step        floats  one fma operand a step
 //
-// Depthwise filters: [C/16][tap pair][16][2] words, or [C/16][tap][16] floats, taps as the kernel walks them (see DepthwisePanel).
+// Depthwise filters: [C/16][tap pair][16][2] words, or [C/16][tap][16] floats, taps as the kernel walks them (see
+// DepthwisePanel).
 //===----------------------------------------------------------------------===//
 #ifndef BITWRIGHT_LIB_TARGET_X86_PANELLAYOUT_H
 #define BITWRIGHT_LIB_TARGET_X86_PANELLAYOUT_H
@@ -47,9 +48,9 @@ struct PanelLayout {
   }
 };
 
-/// Packed order of depthwise filters with `outer` x `inner` taps (inner: the innermost spatial dimension, outer: all others,
-/// row-major). Words hold the taps of two consecutive outer positions at one inner position side by side (the second one of an
-/// odd last pair is zero): [C/16][ceil(outer/2)][inner][16][2]. Floats: [C/16][outer][inner][16].
+/// Packed order of depthwise filters with `outer` x `inner` taps (inner: the innermost spatial dimension, outer: all
+/// others, row-major). Words hold the taps of two consecutive outer positions at one inner position side by side (the
+/// second one of an odd last pair is zero): [C/16][ceil(outer/2)][inner][16][2]. Floats: [C/16][outer][inner][16].
 struct DepthwisePanel {
   bool isFloat = false;
   int64_t channels = 0, outer = 1, inner = 1;
@@ -74,8 +75,9 @@ std::vector<uint8_t> packFloatPanels(const PanelLayout &layout, const std::vecto
 std::vector<uint8_t> packDepthwise(const DepthwisePanel &layout, const std::vector<int64_t> &weights);
 std::vector<uint8_t> packDepthwise(const DepthwisePanel &layout, const std::vector<float> &weights);
 
-/// Start values of the accumulators, one i32 a channel, every group padded to whole panels: bias - (zeroPoint + shift) * sum_k w
-/// (INTEGER R12, R12a), modulo 2^32. `shift` is 128 where the kernel reads code + 128, else 0. `bias` may be empty.
+/// Start values of the accumulators, one i32 a channel, every group padded to whole panels: bias - (zeroPoint + shift)
+/// * sum_k w (INTEGER R12, R12a), modulo 2^32. `shift` is 128 where the kernel reads code + 128, else 0. `bias` may be
+/// empty.
 std::vector<int32_t> foldBias(int64_t groups, int64_t channelsPerGroup, int64_t k, const std::vector<int64_t> &weights,
                               const std::vector<int64_t> &bias, int64_t zeroPoint, int64_t shift);
 /// Float bias with every group padded to whole panels by zeros.

@@ -2,8 +2,8 @@
 //
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
-// Integers must be equal, float32 bit-equal (INTEGER F4: one fma chain in the order of k). Every buffer ends at a page that may
-// not be touched, every case runs on every instruction set of the host, whole and cut into tile ranges.
+// Integers must be equal, float32 bit-equal (INTEGER F4: one fma chain in the order of k). Every buffer ends at a page
+// that may not be touched, every case runs on every instruction set of the host, whole and cut into tile ranges.
 //===----------------------------------------------------------------------===//
 #include "lib/Reference/Interpreter.h"
 #include "test/Unit/X86Gemm/KernelHarness.h"
@@ -26,12 +26,14 @@ std::string firstDifference(const Tensor &expected, const Tensor &found) {
   int64_t wrong = 0, first = -1;
   for (int64_t i = 0; i < expected.getNumElements(); ++i)
     if (std::memcmp(static_cast<const char *>(expected.bytes()) + i * reference::sizeOf(expected.getElement()),
-                    static_cast<const char *>(found.bytes()) + i * reference::sizeOf(found.getElement()), reference::sizeOf(expected.getElement()))) {
+                    static_cast<const char *>(found.bytes()) + i * reference::sizeOf(found.getElement()),
+                    reference::sizeOf(expected.getElement()))) {
       first = first < 0 ? i : first;
       ++wrong;
     }
-  return std::to_string(wrong) + " of " + std::to_string(expected.getNumElements()) + " differ, first at " + std::to_string(first) + ": expected " +
-         std::to_string(expected.asDouble(first)) + ", found " + std::to_string(found.asDouble(first));
+  return std::to_string(wrong) + " of " + std::to_string(expected.getNumElements()) + " differ, first at " +
+         std::to_string(first) + ": expected " + std::to_string(expected.asDouble(first)) + ", found " +
+         std::to_string(found.asDouble(first));
 }
 
 /// Runs one case on every instruction set and compares with the interpreter.
@@ -60,7 +62,8 @@ void check(const ProductCase &c, uint64_t seed) {
     for (int64_t begin = (tiles - 1) / part * part; begin >= 0; begin -= part)
       region->run(begin, std::min(begin + part, tiles));
     found = region->results()[0];
-    ASSERT_TRUE(found.equals((*expected)[0])) << "in parts of " << part << " of " << tiles << " tiles: " << firstDifference((*expected)[0], found);
+    ASSERT_TRUE(found.equals((*expected)[0]))
+        << "in parts of " << part << " of " << tiles << " tiles: " << firstDifference((*expected)[0], found);
     // What a launch needs does not depend on the instruction set.
     if (previous) {
       EXPECT_EQ(previous->tiles, region->getInfo().tiles);
@@ -204,7 +207,8 @@ TEST(Depthwise, DynamicSizes) {
 
 /// Weights, biases, multipliers and the input's zero point are data: layers of one shape have one code.
 TEST(Gemm, EqualShapesShareCode) {
-  std::vector<ProductCase> cases{with(conv({1, 6, 7}, 24, 36, {3, 3}, 1, 1), Epilogue::Rescale), with(conv({1, 6, 7}, 24, 24, {3, 3}, 1, 1, 24), Epilogue::Rescale),
+  std::vector<ProductCase> cases{with(conv({1, 6, 7}, 24, 36, {3, 3}, 1, 1), Epilogue::Rescale),
+                                 with(conv({1, 6, 7}, 24, 24, {3, 3}, 1, 1, 24), Epilogue::Rescale),
                                  with(linear({5}, 20, 70), Epilogue::RescaleLookup)};
   for (ProductCase &c : cases) {
     auto context = makeContext();
@@ -238,7 +242,8 @@ TEST(Gemm, Random) {
       int64_t groups = pick(0, 3) ? 1 : pick(2, 4);
       bool depthwise = pick(0, 2) == 0;
       int64_t channels = depthwise ? pick(2, 50) : groups * pick(1, 40);
-      c = conv({pick(1, 2)}, channels, depthwise ? channels : groups * pick(1, 60), {}, 1, 0, depthwise ? channels : groups);
+      c = conv({pick(1, 2)}, channels, depthwise ? channels : groups * pick(1, 60), {}, 1, 0,
+               depthwise ? channels : groups);
       for (int64_t d = 0; d < spatial; ++d) {
         c.kernel.push_back(pick(1, spatial == 3 ? 3 : 5));
         c.strides.push_back(pick(1, 3));

@@ -33,8 +33,8 @@ GuardedBuffer::~GuardedBuffer() { munmap(map, mapped); }
 
 std::unique_ptr<MLIRContext> makeContext() {
   auto context = std::make_unique<MLIRContext>(MLIRContext::Threading::DISABLED);
-  context->loadDialect<qnn::QnnDialect, dyadic::DyadicDialect, kernel::KernelDialect, func::FuncDialect, arith::ArithDialect, scf::SCFDialect,
-                       vector::VectorDialect, LLVM::LLVMDialect>();
+  context->loadDialect<qnn::QnnDialect, dyadic::DyadicDialect, kernel::KernelDialect, func::FuncDialect,
+                       arith::ArithDialect, scf::SCFDialect, vector::VectorDialect, LLVM::LLVMDialect>();
   return context;
 }
 
@@ -42,8 +42,9 @@ bool hostHas(Isa isa) {
   __builtin_cpu_init();
   if (isa == Isa::Avx2)
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
 }
 
 std::unique_ptr<CompiledRegion> CompiledRegion::compile(func::FuncOp func, Isa isa) {
@@ -120,14 +121,16 @@ void CompiledRegion::bind(ArrayRef<reference::Tensor> operands, ArrayRef<int64_t
     inputs.push_back(std::make_unique<GuardedBuffer>(tensor.getNumBytes()));
     uint8_t *to = inputs.back()->data();
     const uint8_t *from = static_cast<const uint8_t *>(tensor.bytes());
-    forEachElement(tensor.getShape(), op.getOperandLayout(i), [&](int64_t e, int64_t at) { std::memcpy(to + at * size, from + e * size, size); });
+    forEachElement(tensor.getShape(), op.getOperandLayout(i),
+                   [&](int64_t e, int64_t at) { std::memcpy(to + at * size, from + e * size, size); });
     pointers.push_back(to);
   }
   for (auto &constant : constants)
     pointers.push_back(constant->data());
   for (auto [i, shape] : llvm::enumerate(resultShapes)) {
     auto element = *reference::elementOf(cast<RankedTensorType>(op.getOutputs()[i].getType()).getElementType());
-    outputs.push_back(std::make_unique<GuardedBuffer>(reference::elementCount(evaluateShape(shape, symbols)) * reference::sizeOf(element)));
+    outputs.push_back(std::make_unique<GuardedBuffer>(reference::elementCount(evaluateShape(shape, symbols)) *
+                                                      reference::sizeOf(element)));
     pointers.push_back(outputs.back()->data());
   }
   for (AffineExpr dim : info.dims)
@@ -136,16 +139,21 @@ void CompiledRegion::bind(ArrayRef<reference::Tensor> operands, ArrayRef<int64_t
   scratch = std::make_unique<GuardedBuffer>(evaluate(info.scratchBytes, symbols), /*aligned=*/true);
 }
 
-void CompiledRegion::run(int64_t begin, int64_t end) { entry(pointers.data(), dims.data(), begin, end, scratch->data()); }
+void CompiledRegion::run(int64_t begin, int64_t end) {
+  entry(pointers.data(), dims.data(), begin, end, scratch->data());
+}
 
 std::vector<reference::Tensor> CompiledRegion::results() const {
   std::vector<reference::Tensor> tensors;
   for (auto [i, shape] : llvm::enumerate(resultShapes)) {
-    reference::Tensor tensor(*reference::elementOf(cast<RankedTensorType>(op.getOutputs()[i].getType()).getElementType()), evaluateShape(shape, symbolValues));
+    reference::Tensor tensor(
+        *reference::elementOf(cast<RankedTensorType>(op.getOutputs()[i].getType()).getElementType()),
+        evaluateShape(shape, symbolValues));
     int64_t size = reference::sizeOf(tensor.getElement());
     uint8_t *to = tensor.mutableData<uint8_t>();
     const uint8_t *from = outputs[i]->data();
-    forEachElement(tensor.getShape(), op.getResultLayout(i), [&](int64_t e, int64_t at) { std::memcpy(to + e * size, from + at * size, size); });
+    forEachElement(tensor.getShape(), op.getResultLayout(i),
+                   [&](int64_t e, int64_t at) { std::memcpy(to + e * size, from + at * size, size); });
     tensors.push_back(tensor);
   }
   return tensors;

@@ -2,8 +2,9 @@
 //
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
-// For tests and micro benchmarks of the x86 templates: a function with one kernel.fused region is compiled for one instruction
-// set, its code mapped into this process, and run on tensors in logical order. Buffers end at an inaccessible page.
+// For tests and micro benchmarks of the x86 templates: a function with one kernel.fused region is compiled for one
+// instruction set, its code mapped into this process, and run on tensors in logical order. Buffers end at an
+// inaccessible page.
 //===----------------------------------------------------------------------===//
 #ifndef BITWRIGHT_TEST_UNIT_X86GEMM_KERNELHARNESS_H
 #define BITWRIGHT_TEST_UNIT_X86GEMM_KERNELHARNESS_H

@@ -2,12 +2,13 @@
 //
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
-// Against the interpreter: integers equal, float32 bit-equal; guarded buffers; both instruction sets; any cut into tiles.
+// Against the interpreter: integers equal, float32 bit-equal; guarded buffers; both instruction sets; any cut into
+// tiles.
 //===----------------------------------------------------------------------===//
 #include "dialects/Dyadic/Dyadic.h"
 #include "lib/Reference/Interpreter.h"
-#include "test/Unit/X86Gemm/KernelHarness.h"
 #include "mlir/Parser/Parser.h"
+#include "test/Unit/X86Gemm/KernelHarness.h"
 
 #include "gtest/gtest.h"
 
@@ -38,7 +39,9 @@ std::string typeOf(const std::vector<int64_t> &shape, const std::string &element
 std::string dimsOf(const std::vector<int64_t> &shape, size_t at0, const char *name0, size_t at1, const char *name1) {
   std::string text = ", qnn.dims = affine_map<()[s0, s1] -> (";
   for (size_t d = 0; d < shape.size(); ++d)
-    text += (d ? ", " : "") + (d == at0 ? std::string(name0) : d == at1 ? std::string(name1) : std::to_string(shape[d]));
+    text += (d ? ", " : "") + (d == at0   ? std::string(name0)
+                               : d == at1 ? std::string(name1)
+                                          : std::to_string(shape[d]));
   return text + ")>";
 }
 
@@ -58,24 +61,31 @@ void check(const MatmulCase &c, uint64_t seed) {
   std::vector<size_t> ls, rs, os;
   if (c.dynamic)
     ls = {lr - 2, lr - 1}, rs = {rr - 2}, os = {outRank - 2};
-  std::string lt = typeOf(c.lhs, e, ls), rt = typeOf(c.rhs, e, rs), acc = typeOf(c.out, c.isFloat ? "f32" : "i32", os), ot = acc;
+  std::string lt = typeOf(c.lhs, e, ls), rt = typeOf(c.rhs, e, rs), acc = typeOf(c.out, c.isFloat ? "f32" : "i32", os),
+              ot = acc;
   std::string body = "    %p = " + std::string(c.isFloat ? "qnn" : "dyadic") + ".matmul %a, %b";
   if (!c.isFloat)
-    body += " {lhs_zero_point = " + std::to_string(c.lhsZero) + " : i32, rhs_zero_point = " + std::to_string(c.rhsZero) + " : i32}";
+    body += " {lhs_zero_point = " + std::to_string(c.lhsZero) +
+            " : i32, rhs_zero_point = " + std::to_string(c.rhsZero) + " : i32}";
   body += " : (" + lt + ", " + rt + ") -> " + acc + "\n";
   std::string value = "%p";
   if (c.rescale && !c.isFloat) {
     ot = typeOf(c.out, "i8", os);
-    body += "    %q = dyadic.rescale %p {multiplier = array<i32: 1431655765>, shift = array<i8: 41>, multiplier_bits = 31 : i64, rounding = "
-            "#dyadic.rounding<half_up>, zero_point = 3 : i32, clamp = array<i32: -128, 127>} : (" + acc + ") -> " + ot + "\n";
+    body += "    %q = dyadic.rescale %p {multiplier = array<i32: 1431655765>, shift = array<i8: 41>, multiplier_bits = "
+            "31 : i64, rounding = "
+            "#dyadic.rounding<half_up>, zero_point = 3 : i32, clamp = array<i32: -128, 127>} : (" +
+            acc + ") -> " + ot + "\n";
     value = "%q";
   }
-  std::string text = "func.func @main(%a0: " + lt + " {qnn.name = \"a\"" + (c.dynamic ? dimsOf(c.lhs, lr - 2, "s0", lr - 1, "s1") : "") + "}, %b0: " + rt +
-                     " {qnn.name = \"b\"" + (c.dynamic ? dimsOf(c.rhs, rr - 2, "s1", 99, "") : "") + "}) -> (" + ot + " {qnn.name = \"y\"})" +
-                     (c.dynamic ? " attributes {qnn.symbols = [#qnn.symbol<\"M\", 1, 300, 1>, #qnn.symbol<\"K\", 1, 150, 1>]}" : "") +
-                     " {\n  %y = kernel.fused (%a = %a0, %b = %b0) {kind = #kernel.template<gemm>, operand_layouts = [" + order(lr, false) + ", " +
-                     order(rr, c.transposedRight) + "], result_layouts = [" + order(outRank, false) + "]} : (" + lt + ", " + rt + ") -> " + ot + " {\n" +
-                     body + "    kernel.yield " + value + " : " + ot + "\n  }\n  return %y : " + ot + "\n}\n";
+  std::string text =
+      "func.func @main(%a0: " + lt + " {qnn.name = \"a\"" +
+      (c.dynamic ? dimsOf(c.lhs, lr - 2, "s0", lr - 1, "s1") : "") + "}, %b0: " + rt + " {qnn.name = \"b\"" +
+      (c.dynamic ? dimsOf(c.rhs, rr - 2, "s1", 99, "") : "") + "}) -> (" + ot + " {qnn.name = \"y\"})" +
+      (c.dynamic ? " attributes {qnn.symbols = [#qnn.symbol<\"M\", 1, 300, 1>, #qnn.symbol<\"K\", 1, 150, 1>]}" : "") +
+      " {\n  %y = kernel.fused (%a = %a0, %b = %b0) {kind = #kernel.template<gemm>, operand_layouts = [" +
+      order(lr, false) + ", " + order(rr, c.transposedRight) + "], result_layouts = [" + order(outRank, false) +
+      "]} : (" + lt + ", " + rt + ") -> " + ot + " {\n" + body + "    kernel.yield " + value + " : " + ot +
+      "\n  }\n  return %y : " + ot + "\n}\n";
   SCOPED_TRACE(text);
   auto context = makeContext();
   auto module = parseSourceString<ModuleOp>(text, ParserConfig(context.get()));

@@ -19,7 +19,8 @@ namespace bitwright::x86::testing {
 using reference::Element;
 using reference::Tensor;
 
-ProductCase conv(std::vector<int64_t> in, int64_t channels, int64_t outputs, std::vector<int64_t> kernel, int64_t stride, int64_t pad, int64_t groups) {
+ProductCase conv(std::vector<int64_t> in, int64_t channels, int64_t outputs, std::vector<int64_t> kernel,
+                 int64_t stride, int64_t pad, int64_t groups) {
   ProductCase c;
   c.in = std::move(in);
   c.channels = channels;
@@ -50,11 +51,13 @@ static std::string join(ArrayRef<int64_t> values, StringRef separator = ", ") {
 std::string ProductCase::describe() const {
   std::string text;
   llvm::raw_string_ostream os(text);
-  os << (isFloat ? "f32" : "s" + std::to_string(inputBits) + "s" + std::to_string(weightBits)) << (isLinear ? " linear " : " conv ") << join(in, "x") << " "
-     << channels << "->" << outputs;
+  os << (isFloat ? "f32" : "s" + std::to_string(inputBits) + "s" + std::to_string(weightBits))
+     << (isLinear ? " linear " : " conv ") << join(in, "x") << " " << channels << "->" << outputs;
   if (!isLinear)
-    os << " k" << join(kernel, "x") << " s" << join(strides, "x") << " p" << join(pads, ".") << " d" << join(dilations, "x") << " g" << groups;
-  os << " zp" << zeroPoint << (bias ? "" : " nobias") << (channelsLast ? "" : " nchw") << (dynamic ? " dynamic" : "") << " e" << int(epilogue);
+    os << " k" << join(kernel, "x") << " s" << join(strides, "x") << " p" << join(pads, ".") << " d"
+       << join(dilations, "x") << " g" << groups;
+  os << " zp" << zeroPoint << (bias ? "" : " nobias") << (channelsLast ? "" : " nchw") << (dynamic ? " dynamic" : "")
+     << " e" << int(epilogue);
   return text;
 }
 
@@ -106,7 +109,9 @@ private:
       return "";
     std::string text = ", qnn.dims = affine_map<" + symbolList() + " -> (";
     for (size_t d = 0; d < shape.size(); ++d)
-      text += (d ? ", " : "") + (d == 0 ? std::string("s0") : isSymbolic(d, shape.size()) ? lastPlace : std::to_string(shape[d]));
+      text += (d ? ", " : "") + (d == 0                        ? std::string("s0")
+                                 : isSymbolic(d, shape.size()) ? lastPlace
+                                                               : std::to_string(shape[d]));
     return text + ")>";
   }
   std::string layoutOf(size_t rank) const {
@@ -124,14 +129,22 @@ private:
     auto [low, high] = element == Element::F32 ? std::pair<int64_t, int64_t>() : reference::rangeOf(element);
     for (int64_t i = 0; i < tensor.getNumElements(); ++i)
       switch (element) {
-      case Element::F32: tensor.mutableData<float>()[i] = normal(); break;
-      case Element::S8: tensor.mutableData<int8_t>()[i] = int8_t(uniform(low, high)); break;
-      case Element::S16: tensor.mutableData<int16_t>()[i] = int16_t(uniform(low / 16, high / 16)); break;
-      default: llvm_unreachable("not an input type");
+      case Element::F32:
+        tensor.mutableData<float>()[i] = normal();
+        break;
+      case Element::S8:
+        tensor.mutableData<int8_t>()[i] = int8_t(uniform(low, high));
+        break;
+      case Element::S16:
+        tensor.mutableData<int16_t>()[i] = int16_t(uniform(low / 16, high / 16));
+        break;
+      default:
+        llvm_unreachable("not an input type");
       }
     return tensor;
   }
-  template <typename T> std::string weight(StringRef name, ArrayRef<int64_t> shape, StringRef element, llvm::function_ref<T()> value) {
+  template <typename T>
+  std::string weight(StringRef name, ArrayRef<int64_t> shape, StringRef element, llvm::function_ref<T()> value) {
     int64_t count = reference::elementCount(shape);
     std::vector<T> values(count);
     for (T &v : values)
@@ -148,32 +161,38 @@ private:
 
 BuiltCase Writer::build() {
   BuiltCase built;
-  std::string x = c.isFloat ? "f32" : "i" + std::to_string(c.inputBits), w = c.isFloat ? "f32" : "i" + std::to_string(c.weightBits);
-  SmallVector<int64_t> inShape = logical(c.in, c.channels), outShape = logical(c.out(), c.outputs), weightShape{c.outputs, c.channels / c.groups};
+  std::string x = c.isFloat ? "f32" : "i" + std::to_string(c.inputBits),
+              w = c.isFloat ? "f32" : "i" + std::to_string(c.weightBits);
+  SmallVector<int64_t> inShape = logical(c.in, c.channels), outShape = logical(c.out(), c.outputs),
+                       weightShape{c.outputs, c.channels / c.groups};
   weightShape.append(c.kernel.begin(), c.kernel.end());
   std::string body, constants;
   int64_t reach = (int64_t(1) << (c.weightBits - 1)) - 1;
   if (c.isFloat)
     constants += "  %w = " + weight<float>("w", weightShape, w, [&] { return normal(); }) + "\n";
   else if (c.weightBits == 16)
-    constants += "  %w = " + weight<int16_t>("w", weightShape, w, [&] { return int16_t(uniform(-reach / 8, reach / 8)); }) + "\n";
+    constants +=
+        "  %w = " + weight<int16_t>("w", weightShape, w, [&] { return int16_t(uniform(-reach / 8, reach / 8)); }) +
+        "\n";
   else
-    constants += "  %w = " + weight<int8_t>("w", weightShape, w, [&] { return int8_t(uniform(-reach - 1, reach)); }) + "\n";
+    constants +=
+        "  %w = " + weight<int8_t>("w", weightShape, w, [&] { return int8_t(uniform(-reach - 1, reach)); }) + "\n";
   if (c.bias && c.isFloat)
     constants += "  %b = " + weight<float>("b", {c.outputs}, "f32", [&] { return normal(); }) + "\n";
   else if (c.bias)
-    constants += "  %b = " + weight<int32_t>("b", {c.outputs}, "i32", [&] { return int32_t(uniform(-5000, 5000)); }) + "\n";
+    constants +=
+        "  %b = " + weight<int32_t>("b", {c.outputs}, "i32", [&] { return int32_t(uniform(-5000, 5000)); }) + "\n";
 
   std::string inType = type(inShape, x), accType = type(outShape, c.isFloat ? "f32" : "i32"), outType = accType;
   std::string weightType = type(weightShape, w, false), biasType = type({c.outputs}, c.isFloat ? "f32" : "i32", false);
   std::string dialect = c.isFloat ? "qnn" : "dyadic", attrs;
   if (!c.isLinear)
-    attrs = "strides = array<i64: " + join(c.strides) + ">, pads = array<i64: " + join(c.pads) + ">, dilations = array<i64: " + join(c.dilations) +
-            ">, groups = " + std::to_string(c.groups) + " : i64";
+    attrs = "strides = array<i64: " + join(c.strides) + ">, pads = array<i64: " + join(c.pads) +
+            ">, dilations = array<i64: " + join(c.dilations) + ">, groups = " + std::to_string(c.groups) + " : i64";
   if (!c.isFloat)
     attrs += std::string(attrs.empty() ? "" : ", ") + "input_zero_point = " + std::to_string(c.zeroPoint) + " : i32";
-  body += "    %p = " + dialect + (c.isLinear ? ".linear" : ".conv") + " %x, %w" + (c.bias ? ", %b" : "") + " {" + attrs + "} : (" + inType + ", " + weightType +
-          (c.bias ? ", " + biasType : "") + ") -> " + accType + "\n";
+  body += "    %p = " + dialect + (c.isLinear ? ".linear" : ".conv") + " %x, %w" + (c.bias ? ", %b" : "") + " {" +
+          attrs + "} : (" + inType + ", " + weightType + (c.bias ? ", " + biasType : "") + ") -> " + accType + "\n";
 
   // Function arguments: the input, and a second tensor where the epilogue has one.
   std::string lastPlace = "s1", secondType, second;
@@ -187,10 +206,12 @@ BuiltCase Writer::build() {
   int64_t channelAxis = c.isLinear ? int64_t(outShape.size()) - 1 : 1;
   bool hasScale = !c.isFloat && c.epilogue == Epilogue::Dequantize;
   if (hasScale) {
-    constants += "  %t = " + weight<float>("t", {c.outputs}, "f32", [&] { return std::ldexp(1.0f + std::fabs(normal()), -12); }) + "\n";
+    constants += "  %t = " +
+                 weight<float>("t", {c.outputs}, "f32", [&] { return std::ldexp(1.0f + std::fabs(normal()), -12); }) +
+                 "\n";
     outType = type(outShape, "f32");
-    append("%q", "qnn.dequantize %p, %t {scheme = #qnn.scheme<s32, axis " + std::to_string(channelAxis) + ">} : (" + accType + ", " +
-                     type({c.outputs}, "f32", false) + ") -> " + outType);
+    append("%q", "qnn.dequantize %p, %t {scheme = #qnn.scheme<s32, axis " + std::to_string(channelAxis) + ">} : (" +
+                     accType + ", " + type({c.outputs}, "f32", false) + ") -> " + outType);
   } else if (!c.isFloat && c.epilogue != Epilogue::None) {
     SmallVector<int64_t> multipliers, shifts;
     for (int64_t o = 0; o < c.outputs; ++o) {
@@ -198,8 +219,10 @@ BuiltCase Writer::build() {
       shifts.push_back(std::clamp<int64_t>(int64_t(31 - std::log2(scale)) + uniform(-2, 3), 2, 62));
     }
     std::string codes = type(outShape, "i8");
-    append("%q", "dyadic.rescale %p {multiplier = array<i32: " + join(multipliers) + ">, shift = array<i8: " + join(shifts) +
-                     ">, multiplier_bits = 31 : i64, rounding = #dyadic.rounding<half_up>, zero_point = -7 : i32, clamp = array<i32: -128, 127>, axis = " +
+    append("%q", "dyadic.rescale %p {multiplier = array<i32: " + join(multipliers) +
+                     ">, shift = array<i8: " + join(shifts) +
+                     ">, multiplier_bits = 31 : i64, rounding = #dyadic.rounding<half_up>, zero_point = -7 : i32, "
+                     "clamp = array<i32: -128, 127>, axis = " +
                      std::to_string(channelAxis) + " : i64} : (" + accType + ") -> " + codes);
     outType = codes;
     if (c.epilogue == Epilogue::RescaleResidual) {
@@ -212,10 +235,13 @@ BuiltCase Writer::build() {
         return uniform(0, 7) == 0 ? (int64_t(1) << 31) - 1 : std::min(int64_t(value), (int64_t(1) << 31) - 1);
       };
       int64_t low = uniform(0, 1) ? -128 : 5;
-      append("%s", "dyadic.add %q, %r {lhs_zero_point = -7 : i32, rhs_zero_point = " + std::to_string(uniform(-128, 127)) + " : i32, lhs_multiplier = " +
-                       std::to_string(multiplier()) + " : i32, rhs_multiplier = " + std::to_string(multiplier()) + " : i32, shift = " + std::to_string(shift) +
-                       " : i8, rounding = #dyadic.rounding<half_up>, zero_point = " + std::to_string(uniform(-128, 127)) + " : i32, clamp = array<i32: " +
-                       std::to_string(low) + ", 127>} : (" + codes + ", " + codes + ") -> " + codes);
+      append("%s",
+             "dyadic.add %q, %r {lhs_zero_point = -7 : i32, rhs_zero_point = " + std::to_string(uniform(-128, 127)) +
+                 " : i32, lhs_multiplier = " + std::to_string(multiplier()) + " : i32, rhs_multiplier = " +
+                 std::to_string(multiplier()) + " : i32, shift = " + std::to_string(shift) +
+                 " : i8, rounding = #dyadic.rounding<half_up>, zero_point = " + std::to_string(uniform(-128, 127)) +
+                 " : i32, clamp = array<i32: " + std::to_string(low) + ", 127>} : (" + codes + ", " + codes + ") -> " +
+                 codes);
     } else if (c.epilogue == Epilogue::RescaleLookup) {
       SmallVector<int64_t> table;
       for (int i = 0; i < 256; ++i)
@@ -229,8 +255,10 @@ BuiltCase Writer::build() {
       for (size_t d = 2; d < secondShape.size(); ++d)
         secondType += "x1";
       secondType += "xi8>";
-      append("%s", "dyadic.mul %q, %r {lhs_zero_point = -7 : i32, rhs_zero_point = 11 : i32, multiplier = 1342177280 : i32, shift = 37 : i8, multiplier_bits = 31 : i64, "
-                   "rounding = #dyadic.rounding<half_up>, zero_point = 5 : i32, clamp = array<i32: -128, 127>} : (" + codes + ", " + secondType + ") -> " + codes);
+      append("%s", "dyadic.mul %q, %r {lhs_zero_point = -7 : i32, rhs_zero_point = 11 : i32, multiplier = 1342177280 : "
+                   "i32, shift = 37 : i8, multiplier_bits = 31 : i64, "
+                   "rounding = #dyadic.rounding<half_up>, zero_point = 5 : i32, clamp = array<i32: -128, 127>} : (" +
+                       codes + ", " + secondType + ") -> " + codes);
     }
   } else if (c.epilogue == Epilogue::Rescale) {
     append("%q", "qnn.relu %p : (" + accType + ") -> " + accType);
@@ -253,7 +281,8 @@ BuiltCase Writer::build() {
   }
 
   std::string text = "func.func @main(%x0: " + inType + " {qnn.name = \"x\"" + dims(inShape, "s1") + "}";
-  std::string operandTypes = inType + ", " + weightType, operandNames = "%x = %x0, %w = %w0", layouts = layoutOf(inShape.size());
+  std::string operandTypes = inType + ", " + weightType, operandNames = "%x = %x0, %w = %w0",
+              layouts = layoutOf(inShape.size());
   auto identity = [](size_t rank) {
     SmallVector<int64_t> order;
     for (size_t d = 0; d < rank; ++d)
@@ -277,7 +306,9 @@ BuiltCase Writer::build() {
     if (!c.isLinear && c.kernel.size()) {
       size_t d = c.kernel.size() - 1;
       int64_t extra = c.pads[d] + c.pads[c.kernel.size() + d] - c.dilations[d] * (c.kernel[d] - 1) - 1;
-      expression = c.strides[d] == 1 ? "s1 + " + std::to_string(extra + 1) : "(s1 + " + std::to_string(extra) + ") floordiv " + std::to_string(c.strides[d]) + " + 1";
+      expression = c.strides[d] == 1
+                       ? "s1 + " + std::to_string(extra + 1)
+                       : "(s1 + " + std::to_string(extra) + ") floordiv " + std::to_string(c.strides[d]) + " + 1";
     }
     std::string dimsText;
     if (c.dynamic && c.epilogue == Epilogue::Gate) {
@@ -295,7 +326,8 @@ BuiltCase Writer::build() {
   }
   text += ") -> (" + outType + " {qnn.name = \"y\"})";
   if (c.dynamic)
-    text += std::string(" attributes {qnn.symbols = [#qnn.symbol<\"N\", 1, 64, 1>") + (c.in.size() > 1 ? ", #qnn.symbol<\"W\", 1, 512, 1>" : "") + "]}";
+    text += std::string(" attributes {qnn.symbols = [#qnn.symbol<\"N\", 1, 64, 1>") +
+            (c.in.size() > 1 ? ", #qnn.symbol<\"W\", 1, 512, 1>" : "") + "]}";
   std::string outer = constants;
   for (size_t at; (at = outer.find("%w =")) != std::string::npos;)
     outer.replace(at, 4, "%w0 =");
@@ -303,9 +335,10 @@ BuiltCase Writer::build() {
     outer.replace(at, 4, "%b0 =");
   for (size_t at; (at = outer.find("%t =")) != std::string::npos;)
     outer.replace(at, 4, "%t0 =");
-  text += " {\n" + outer + "  %y = kernel.fused (" + operandNames + ") {kind = #kernel.template<gemm>, operand_layouts = [" + layouts + "], result_layouts = [" +
-          layoutOf(outShape.size()) + "]} : (" + operandTypes + ") -> " + outType + " {\n" + body + "    kernel.yield " + value + " : " + outType +
-          "\n  }\n  return %y : " + outType + "\n}\n";
+  text += " {\n" + outer + "  %y = kernel.fused (" + operandNames +
+          ") {kind = #kernel.template<gemm>, operand_layouts = [" + layouts + "], result_layouts = [" +
+          layoutOf(outShape.size()) + "]} : (" + operandTypes + ") -> " + outType + " {\n" + body +
+          "    kernel.yield " + value + " : " + outType + "\n  }\n  return %y : " + outType + "\n}\n";
   built.module = parseSourceString<ModuleOp>(text, ParserConfig(&context));
   if (!built.module) {
     llvm::errs() << text;

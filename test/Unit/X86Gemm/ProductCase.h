@@ -2,7 +2,8 @@
 //
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
-// A ProductCase describes one region (product and epilogue); build() writes its IR with random weights, and makes inputs.
+// A ProductCase describes one region (product and epilogue); build() writes its IR with random weights, and makes
+// inputs.
 //===----------------------------------------------------------------------===//
 #ifndef BITWRIGHT_TEST_UNIT_X86GEMM_PRODUCTCASE_H
 #define BITWRIGHT_TEST_UNIT_X86GEMM_PRODUCTCASE_H
@@ -29,7 +30,7 @@ enum class Epilogue {
 struct ProductCase {
   bool isFloat = false, isLinear = false;
   int inputBits = 8, weightBits = 8;
-  std::vector<int64_t> in;  ///< batch and spatial sizes (linear: all leading dimensions)
+  std::vector<int64_t> in; ///< batch and spatial sizes (linear: all leading dimensions)
   int64_t channels = 16, outputs = 16, groups = 1;
   std::vector<int64_t> kernel, strides, pads, dilations;
   int64_t zeroPoint = 0;
@@ -42,14 +43,14 @@ struct ProductCase {
 };
 
 /// A spatial convolution.
-ProductCase conv(std::vector<int64_t> in, int64_t channels, int64_t outputs, std::vector<int64_t> kernel, int64_t stride = 1, int64_t pad = 0,
-                 int64_t groups = 1);
+ProductCase conv(std::vector<int64_t> in, int64_t channels, int64_t outputs, std::vector<int64_t> kernel,
+                 int64_t stride = 1, int64_t pad = 0, int64_t groups = 1);
 ProductCase linear(std::vector<int64_t> leading, int64_t depth, int64_t outputs);
 
 struct BuiltCase {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::func::FuncOp func;
-  std::vector<reference::Tensor> operands; ///< of the kernel.fused, empty for constants
+  std::vector<reference::Tensor> operands;  ///< of the kernel.fused, empty for constants
   std::vector<reference::Tensor> arguments; ///< of the function
   std::vector<int64_t> symbols;
 };
