@@ -88,3 +88,24 @@ func.func @island(%x: tensor<1x2xf32> {qnn.name = "x", qnn.range = array<f64: -1
   %5 = qnn.linear %4, %w {name = "d", qnn.activation_scheme = #qnn.scheme<s8, tensor>, qnn.range = array<f64: 0.0, 1.0>} : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
   return %5 : tensor<1x2xf32>
 }
+
+// -----
+
+// A value that the model's file dequantizes already is not quantized again.
+// CHECK-LABEL: func.func @imported
+// CHECK: %[[X:.*]] = qnn.dequantize %arg0
+// CHECK: %[[Y:.*]] = qnn.linear %[[X]]
+// CHECK: %[[Q:.*]] = qnn.quantize %[[Y]]
+// CHECK: %[[DQ:.*]] = qnn.dequantize %[[Q]]
+// CHECK: qnn.add %[[DQ]], %[[X]]
+// CHECK: qnn.quantize
+// CHECK-NOT: qnn.quantize
+func.func @imported(%x: tensor<1x2xi8> {qnn.name = "x"}) -> tensor<1x2xf32> {
+  %s = qnn.constant {name = "s", value = dense<0.5> : tensor<f32>} : tensor<f32>
+  %w = qnn.constant {name = "w", value = dense<1.0> : tensor<2x2xf32>} : tensor<2x2xf32>
+  %d = qnn.dequantize %x, %s {name = "x/dequantize", scheme = #qnn.scheme<s8, tensor>} : (tensor<1x2xi8>, tensor<f32>) -> tensor<1x2xf32>
+  %0 = qnn.linear %d, %w {name = "first", qnn.activation_scheme = #qnn.scheme<s8, tensor>, qnn.range = array<f64: -5.0, 5.0>} : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
+  %1 = qnn.add %0, %d {name = "sum", qnn.activation_scheme = #qnn.scheme<s8, tensor>, qnn.range = array<f64: -5.0, 5.0>} : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>
+  %2 = qnn.linear %1, %w {name = "second", qnn.activation_scheme = #qnn.scheme<s8, tensor>, qnn.range = array<f64: -5.0, 5.0>} : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
+  return %2 : tensor<1x2xf32>
+}

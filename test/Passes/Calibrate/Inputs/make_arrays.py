@@ -26,3 +26,15 @@ np.savez(folder / "a.npz", x=good[:1])
 np.save(folder / "b.npy", good[1:])
 (out / "text.txt").write_text("x")
 (out / "broken.npz").write_bytes((out / "good.npz").read_bytes()[:60])
+
+# For the model with x: f32[1, 2] and b: f32[2, 3]; two rows of b are one sample.
+pair = np.arange(12, dtype=np.float32).reshape(4, 3)
+np.savez(out / "pair.npz", x=good[:2], b=pair)
+np.savez(out / "rows.npz", x=good[:2], b=pair[:3])
+np.savez(out / "count.npz", x=good, b=pair)
+np.savez_compressed(out / "packed.npz", x=good[:2], b=pair)
+np.savez(out / "fortran.npz", x=np.asfortranarray(good[:2]), b=np.asfortranarray(pair))
+named = out / "named"
+named.mkdir(exist_ok=True)
+np.save(named / "x.npy", good[:2])
+np.save(named / "b.npy", pair)
