@@ -514,8 +514,8 @@ Value KernelBuilder::splat(Value scalar, unsigned lanes) {
 Value KernelBuilder::gep(Value pointer, Value bytes) {
   if (constantOf(bytes) == 0)
     return pointer;
-  return LLVM::GEPOp::create(b, loc, pointerType(), b.getI8Type(), pointer, ValueRange{bytes},
-                             LLVM::GEPNoWrapFlags::inbounds);
+  // Not `inbounds`: lanes and vectors that are switched off may have addresses outside, which are never accessed.
+  return LLVM::GEPOp::create(b, loc, pointerType(), b.getI8Type(), pointer, ValueRange{bytes});
 }
 
 static unsigned bytesOf(Type element) { return std::max(1u, element.getIntOrFloatBitWidth() / 8); }
