@@ -5,7 +5,7 @@
 // Two equal regions share one kernel; the intermediate value has an arena place, the result is written into the caller's buffer.
 // x is N x 6 with N in 1..4, so the value between takes at most 4 * 6 * 4 = 96 bytes, rounded up to 128.
 // CHECK-LABEL: exec.program @main symbols [#qnn.symbol<"N", 1, 4, 1>] arena 128
-// CHECK: exec.tensor "x" f32 dims {{.*}} order array<i64: 0, 1>
+// CHECK: exec.tensor "x" f32 dims {{.*}} order [0, 1]
 // CHECK: exec.tensor "y" f32
 // CHECK: exec.tensor "first" f32
 // CHECK: exec.code "avx2" source "exec/code/avx2"
@@ -13,8 +13,8 @@
 // CHECK: exec.kernel "k0" {avx2 = {{[0-9]+}} : i64, avx512vnni = {{[0-9]+}} : i64}
 // CHECK-NOT: exec.kernel
 // CHECK: exec.interface ["x"] -> ["y"]
-// CHECK: exec.launch "first" kernel "k0" [#exec.buffer<input 0 "x">, #exec.buffer<arena 0 "first">] stores array<i64: 1>
-// CHECK: exec.launch "second" kernel "k0" [#exec.buffer<arena 0 "first">, #exec.buffer<output 0 "y">] stores array<i64: 1>
+// CHECK: exec.launch "first" kernel "k0" [#exec.buffer<input 0 "x">, #exec.buffer<arena 0 "first">] stores [1]
+// CHECK: exec.launch "second" kernel "k0" [#exec.buffer<arena 0 "first">, #exec.buffer<output 0 "y">] stores [1]
 // BODY: exec.launch "first"
 // BODY: ^bb0(%[[X:.*]]: tensor<?x6xf32>):
 // BODY-NEXT: qnn.exp %[[X]]
