@@ -203,7 +203,9 @@ std::vector<double> maximiseUnitDual(const Program &program, const Search &searc
     }
   }
   // The most promising last.
-  llvm::stable_sort(candidates, [](const Candidate &a, const Candidate &b) { return a.value < b.value; });
+  llvm::sort(candidates, [](const Candidate &a, const Candidate &b) {
+    return a.value != b.value ? a.value < b.value : a.x < b.x;
+  });
   if (candidates.size() > 8)
     candidates.erase(candidates.begin(), candidates.end() - 8);
   return best;
@@ -330,7 +332,7 @@ bool repair(const Program &program, const Search &search, State &state, const De
   for (unsigned step = 0; violation > 0; ++step) {
     if (step > 400 || deadline.over())
       return false;
-    double best = infinity, bestViolation = 0;
+    double best = infinity;
     unsigned unit = 0, choice = 0;
     for (unsigned u = 0; u < program.units.size(); ++u)
       for (unsigned c = 0; c < program.units[u].size(); ++c) {
@@ -352,12 +354,10 @@ bool repair(const Program &program, const Search &search, State &state, const De
           best = rate;
           unit = u;
           choice = c;
-          bestViolation = violation - gain;
         }
       }
     if (best == infinity)
       return false;
-    (void)bestViolation;
     state.move(unit, choice);
     violation = state.violation();
   }
@@ -596,7 +596,6 @@ void computeBound(const Program &program, Search &search, const Deadline &deadli
   for (unsigned i = unsigned(candidates.size()); i-- > 0;) {
     if (search.closed(program, gap) || deadline.left() < 0)
       break;
-    // An unit without choice of its own can have got a label that is not allowed.
     State state(program, candidates[i].x);
     if (state.feasible() || repair(program, search, state, deadline))
       improve(program, search, state, deadline);

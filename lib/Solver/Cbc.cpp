@@ -414,10 +414,8 @@ std::optional<double> minimiseBudget(const Program &program, unsigned budget, Ar
       allowed.back().push_back(std::isfinite(loss));
   }
   Core core(program, allowed, 0);
-  double high = 0;
-  for (const Unit &unit : program.units)
-    (void)unit, high += 1;
-  high += double(program.pairs.size());
+  // No unit and no edge adds more than 1 to a scaled row: far above this a row cannot bind.
+  double high = double(program.units.size() + program.potts.size());
   // Minimise t >= value / width over the rows of this budget, in the budget's own terms.
   double width = 0;
   for (const Row &row : program.rows)

@@ -77,7 +77,7 @@ bool solveByDynamicProgramming(const Program &program, Search &search, const Dea
     for (unsigned c = 0; c < program.units[u].size(); ++c)
       if (search.allowed[u][c])
         spread[u] = std::max(spread[u], search.reduced[u][c]);
-  llvm::stable_sort(open.units, [&](unsigned a, unsigned b) { return spread[a] > spread[b]; });
+  llvm::sort(open.units, [&](unsigned a, unsigned b) { return spread[a] != spread[b] ? spread[a] > spread[b] : a < b; });
   double price = search.prices[0], cap = program.rows[0].cap + program.slack[0];
   auto reduced = [&](unsigned u, unsigned c) { return reducedCost(program, search, u, c); };
   auto load = [&](unsigned u, unsigned c) { return program.rowsOf(u, c)[0]; };
@@ -146,7 +146,7 @@ bool solveByBranchAndBound(const Program &program, Search &search, const Deadlin
     for (unsigned c = 0; c < program.units[u].size(); ++c)
       if (search.allowed[u][c])
         spread[u] = std::max(spread[u], search.reduced[u][c]);
-  llvm::stable_sort(open.units, [&](unsigned a, unsigned b) { return spread[a] > spread[b]; });
+  llvm::sort(open.units, [&](unsigned a, unsigned b) { return spread[a] != spread[b] ? spread[a] > spread[b] : a < b; });
   size_t depth = open.units.size();
   std::vector<double> reducedLeft =
       suffixMinima(search, open.units, program, [&](unsigned u, unsigned c) { return reducedCost(program, search, u, c); });
@@ -161,7 +161,9 @@ bool solveByBranchAndBound(const Program &program, Search &search, const Deadlin
     for (unsigned c = 0; c < program.units[u].size(); ++c)
       if (search.allowed[u][c])
         order[k].push_back(c);
-    llvm::stable_sort(order[k], [&](unsigned a, unsigned b) { return search.reduced[u][a] < search.reduced[u][b]; });
+    llvm::sort(order[k], [&](unsigned a, unsigned b) {
+      return std::pair(search.reduced[u][a], a) < std::pair(search.reduced[u][b], b);
+    });
   }
   double tolerance = search.tolerance(program), offset = 0;
   for (unsigned r = 0; r < m; ++r)

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 using namespace llvm;
 
@@ -517,8 +518,10 @@ Expected<std::vector<SplitCandidate>> solveSplit(const AllocationProblem &proble
   if (candidates.empty())
     return fail("no split of " + Twine(std::to_string(split.averageBits)) + " bits between '" + split.first + "' and '" +
                 split.second + "' keeps the budgets; widen the ratios or the window");
-  llvm::stable_sort(candidates, [](const SplitCandidate &a, const SplitCandidate &b) {
-    return a.firstLoss + a.secondLoss < b.firstLoss + b.secondLoss;
+  llvm::sort(candidates, [](const SplitCandidate &a, const SplitCandidate &b) {
+    // Of equal losses the larger target, then the smaller ratio.
+    return std::tuple(a.firstLoss + a.secondLoss, -a.target, a.ratio) <
+           std::tuple(b.firstLoss + b.secondLoss, -b.target, b.ratio);
   });
   return candidates;
 }

@@ -1,0 +1,135 @@
+//===- CostModel.cpp - costs that follow from shapes -------------*- C++ -*-===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+
+#include "lib/CostModel/CostModel.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+
+#include <map>
+
+using namespace llvm;
+
+namespace bitwright {
+
+static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+int64_t WeightStorage::totalBits() const {
+  return elements * bits + scales * scaleBits + zeroPoints * zeroPointBits + otherBits;
+}
+
+int64_t WeightStorage::bytes() const {
+  return ceilDiv(elements * bits, 8) + ceilDiv(scales * scaleBits, 8) + ceilDiv(zeroPoints * zeroPointBits, 8) +
+         ceilDiv(otherBits, 8);
+}
+
+double WeightStorage::bitsPerValue() const { return elements ? double(totalBits()) / double(elements) : 0; }
+
+int64_t numScales(int64_t channels, int64_t perChannel, int64_t group) {
+  return channels * (group > 0 ? ceilDiv(perChannel, group) : 1);
+}
+
+double bitOperations(int64_t macs, unsigned weightBits, unsigned activationBits) {
+  return double(macs) * weightBits * activationBits;
+}
+
+void AverageBits::add(const WeightStorage &storage) {
+  bits += storage.totalBits();
+  elements += storage.elements;
+}
+
+std::optional<unsigned> bitsOfFormat(StringRef name) {
+  if (name.consume_front("bf"))
+    return name == "16" ? std::optional<unsigned>(16) : std::nullopt;
+  if (name.empty() || !StringRef("suf").contains(name.front()))
+    return std::nullopt;
+  StringRef digits = name.drop_front().take_while(isDigit), rest = name.drop_front(1 + digits.size());
+  unsigned bits = 0;
+  if (digits.getAsInteger(10, bits) || bits == 0 || bits > 64)
+    return std::nullopt;
+  // A group length may follow: `s4g128`.
+  unsigned group = 0;
+  if (!rest.empty() && (!rest.consume_front("g") || rest.getAsInteger(10, group)))
+    return std::nullopt;
+  return bits;
+}
+
+namespace {
+
+/// Bytes of one step: fixed ones, and buffers by the group that decides their width.
+struct Step {
+  int64_t fixed = 0;
+  std::map<int, std::vector<int64_t>> buffers; // sorted element counts
+
+  /// Every choice of formats needs at most as much here as at `other`.
+  bool isWithin(const Step &other) const {
+    if (fixed > other.fixed)
+      return false;
+    for (const auto &[group, mine] : buffers) {
+      auto it = other.buffers.find(group);
+      if (it == other.buffers.end() || it->second.size() < mine.size())
+        return false;
+      // Largest against largest.
+      for (size_t i = 0; i < mine.size(); ++i)
+        if (mine[mine.size() - 1 - i] > it->second[it->second.size() - 1 - i])
+          return false;
+    }
+    return true;
+  }
+};
+
+} // namespace
+
+Error addActivationMemory(solver::AllocationProblem &problem, ArrayRef<std::string> steps,
+                          ArrayRef<LiveTensor> tensors, int64_t alignment) {
+  auto fail = [](const Twine &message) { return createStringError(inconvertibleErrorCode(), message); };
+  auto bytesOf = [&](int64_t elements, unsigned bits) {
+    return ceilDiv(ceilDiv(elements * int64_t(bits), 8), alignment) * alignment;
+  };
+  std::vector<Step> live(steps.size());
+  for (const LiveTensor &tensor : tensors) {
+    if (tensor.first > tensor.last || tensor.last >= steps.size())
+      return fail("tensor '" + tensor.name + "': expected a live range within the " + Twine(steps.size()) +
+                  " steps, found " + Twine(tensor.first) + " to " + Twine(tensor.last));
+    if (tensor.group >= int(problem.groups.size()))
+      return fail("tensor '" + tensor.name + "': there is no group " + Twine(tensor.group) + "; there are " +
+                  Twine(problem.groups.size()));
+    for (unsigned s = tensor.first; s <= tensor.last; ++s) {
+      if (tensor.group < 0)
+        live[s].fixed += bytesOf(tensor.elements, tensor.fixedBits);
+      else
+        live[s].buffers[tensor.group].push_back(tensor.elements);
+    }
+  }
+  for (Step &step : live)
+    for (auto &[group, elements] : step.buffers) {
+      llvm::sort(elements);
+      for (const solver::Choice &choice : problem.groups[group].choices)
+        if (!bitsOfFormat(choice.activation))
+          return fail("group '" + problem.groups[group].name + "': the width of the activation format '" +
+                      choice.activation + "' is not known");
+    }
+  for (unsigned s = 0; s < live.size(); ++s) {
+    // Of equal steps the first stays.
+    bool dominated = false;
+    for (unsigned t = 0; t < live.size() && !dominated; ++t)
+      dominated = t != s && live[s].isWithin(live[t]) && (t < s || !live[t].isWithin(live[s]));
+    if (dominated)
+      continue;
+    unsigned point = unsigned(problem.memoryPoints.size());
+    problem.memoryPoints.push_back({steps[s], double(live[s].fixed)});
+    for (const auto &[group, buffers] : live[s].buffers)
+      for (solver::Choice &choice : problem.groups[group].choices) {
+        int64_t bytes = 0;
+        for (int64_t elements : buffers)
+          bytes += bytesOf(elements, *bitsOfFormat(choice.activation));
+        choice.memory.push_back({point, double(bytes)});
+      }
+  }
+  return Error::success();
+}
+
+} // namespace bitwright
