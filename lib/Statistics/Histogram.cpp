@@ -48,7 +48,10 @@ void Histogram::add(llvm::ArrayRef<float> values) {
   growTo(e);
   double perUnit = half / std::ldexp(1.0, exponent);
   for (float v : values) {
-    int index = half + int(std::floor(v * perUnit));
+    // floor(t) + half by truncation of a positive number: exact, but for a negative t too small to move the sum.
+    double t = v * perUnit;
+    int index = int(t + half);
+    index -= (t < 0) & (index == half);
     ++bins[size_t(std::min(std::max(index, 0), binCount - 1))];
   }
 }

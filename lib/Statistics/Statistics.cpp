@@ -22,12 +22,28 @@ namespace bitwright {
 void ValueStatistics::add(ArrayRef<float> data, ArrayRef<int64_t> shape) {
   if (data.empty())
     return;
-  Range current = {data[0], data[0]};
-  for (float v : data) {
-    current.low = std::min(current.low, double(v));
-    current.high = std::max(current.high, double(v));
-    sum += v;
-    sumOfSquares += double(v) * v;
+  // Eight lanes: the compiler turns them into vectors, and the order of the sums is fixed.
+  constexpr size_t lanes = 8;
+  float low[lanes], high[lanes];
+  double sums[lanes] = {}, squares[lanes] = {};
+  std::fill_n(low, lanes, data[0]);
+  std::fill_n(high, lanes, data[0]);
+  auto accumulate = [&](size_t lane, float v) {
+    low[lane] = v < low[lane] ? v : low[lane];
+    high[lane] = v > high[lane] ? v : high[lane];
+    sums[lane] += v;
+    squares[lane] += double(v) * v;
+  };
+  size_t whole = data.size() / lanes * lanes;
+  for (size_t i = 0; i < whole; i += lanes)
+    for (size_t lane = 0; lane < lanes; ++lane)
+      accumulate(lane, data[i + lane]);
+  for (size_t i = whole; i < data.size(); ++i)
+    accumulate(i - whole, data[i]);
+  Range current = {*std::min_element(low, low + lanes), *std::max_element(high, high + lanes)};
+  for (size_t lane = 0; lane < lanes; ++lane) {
+    sum += sums[lane];
+    sumOfSquares += squares[lane];
   }
   if (batches == 0) {
     extremes = moving = current;
