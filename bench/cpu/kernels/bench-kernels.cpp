@@ -125,6 +125,8 @@ std::vector<Shape> shapes() {
       {"linear 120-360", with(linear({40}, 120, 360), r), 4},
       {"linear 240-120", with(linear({40}, 240, 120), r), 2},
       {"head 120-18710", with(linear({40}, 120, 18710), Epilogue::Dequantize), 1},
+      {"dw 192 none", with(conv({1, 6, 80}, 192, 192, {3, 3}, 1, 1, 192), Epilogue::None), 0},
+      {"dw 32 large", with(conv({1, 112, 112}, 32, 32, {3, 3}, 1, 1, 32), r), 0},
       {"dw5 96", with(conv({1, 12, 80}, 96, 96, {5, 5}, 1, 2, 96), r), 0},
       {"3x3 64-64", with(conv({1, 56, 56}, 64, 64, {3, 3}, 1, 1), r), 0},
       {"linear 96x4096-4096", with(linear({96}, 4096, 4096), r), 0},

@@ -197,6 +197,22 @@ TEST(Depthwise, Float) {
   check(asFloat(with(conv({1, 12, 50}, 21, 21, {5, 5}, 2, 2, 21), Epilogue::RescaleResidual)), 51);
   check(asFloat(with(conv({1, 12, 50}, 21, 21, {5, 5}, 2, 2, 21), Epilogue::Gate)), 52);
 }
+/// Lines of a tile that share strips: strides and dilations of both parities, heights around a tile's six lines.
+TEST(Depthwise, SharedLines) {
+  int seed = 400;
+  for (int64_t height : {3, 13})
+    for (int64_t stride : {1, 2, 3})
+      for (int64_t dilation : {1, 2}) {
+        ProductCase c = with(conv({2, height + 8, 9}, 20, 20, {5, 3}, 1, 1, 20), Epilogue::Rescale, 4);
+        c.strides = {stride, 1};
+        c.dilations = {dilation, 1};
+        check(c, ++seed);
+        check(asFloat(c), ++seed);
+        c.pads = {0, 1, 0, 1};
+        c.dynamic = true;
+        check(c, ++seed);
+      }
+}
 TEST(Depthwise, DynamicSizes) {
   for (int64_t width : {1, 2, 41, 83}) {
     ProductCase c = with(conv({2, 5, width}, 20, 20, {3, 3}, 1, 1, 20), Epilogue::RescaleResidual, 4);
