@@ -105,7 +105,7 @@ def test_wrong_usage_is_status_2(name, small):
         assert done.returncode == 2 and done.stderr, f"{name} {arguments}: {done.returncode} {done.stderr}"
 
 
-@pytest.mark.parametrize("name", ["quant-compile", "quant-run", "quant-dump", "quant-opt"])
+@pytest.mark.parametrize("name", ["quant-compile", "quant-run", "quant-dump"])
 def test_version_banner(name):
     done = tool(name, "--version")
     assert done.returncode == 0 and "0.1.0" in done.stdout + done.stderr
