@@ -1,0 +1,90 @@
+//===- ColumnQuantizer.h - nearest codes, column by column -------*- C++ -*-===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BITWRIGHT_LIB_ROUNDING_COLUMNQUANTIZER_H
+#define BITWRIGHT_LIB_ROUNDING_COLUMNQUANTIZER_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace bitwright {
+
+/// The number format as the rounding loops see it: parameters per row and group of columns, and the nearest code.
+///
+/// The loops call `begin` once, then for disjoint ranges of rows, possibly at the same time, `fit` for a group before
+/// the first `round` in it. Numbers of rows, columns and groups are those of the weight.
+class ColumnQuantizer {
+public:
+  virtual ~ColumnQuantizer() = default;
+  virtual std::unique_ptr<ColumnQuantizer> clone() const = 0;
+  /// `weights`: the original weight [rows, columns], row-major; `groups` groups of `groupSize` columns (the last may be
+  /// shorter). Fit here what is shared by groups.
+  virtual void begin(const double *weights, int64_t rows, int64_t columns, int64_t groupSize, int64_t groups) = 0;
+  /// Chooses the parameters of (`row`, `group`). `importance`: the diagonal of H for these columns.
+  virtual void fit(int64_t row, int64_t group, llvm::ArrayRef<double> weights, llvm::ArrayRef<double> importance) = 0;
+  /// Nearest codes of one column of `group`, rows [firstRow, firstRow + values.size()), and what they decode to.
+  virtual void round(int64_t firstRow, int64_t group, llvm::ArrayRef<double> values, int32_t *codes,
+                     double *decoded) const = 0;
+};
+
+/// Uniform grids: value = (code - zero) * scale.
+class UniformColumns : public ColumnQuantizer {
+public:
+  struct Options {
+    int bits = 4; ///< 2 to 16
+    /// Symmetric: codes in [-(2^(bits-1) - 1), 2^(bits-1) - 1], zero 0. Otherwise codes in [0, 2^bits - 1] with a zero
+    /// code that is in that range.
+    bool symmetric = true;
+    /// Shrink the range by a factor in {1, 0.99 ... 0.5}: the one with the least squared error. Otherwise the full range.
+    bool mseClip = false;
+    /// Weight the squared error with the second moment of the column.
+    bool weightedClip = false;
+  };
+  explicit UniformColumns(Options options) : options(options) {}
+  std::unique_ptr<ColumnQuantizer> clone() const override { return std::make_unique<UniformColumns>(*this); }
+  void begin(const double *weights, int64_t rows, int64_t columns, int64_t groupSize, int64_t groups) override;
+  void fit(int64_t row, int64_t group, llvm::ArrayRef<double> weights, llvm::ArrayRef<double> importance) override;
+  void round(int64_t firstRow, int64_t group, llvm::ArrayRef<double> values, int32_t *codes,
+             double *decoded) const override;
+
+  /// Of (row, group), at [group * rows + row]. Scales are float32, as they are stored.
+  const std::vector<float> &getScales() const { return scales; }
+  const std::vector<int32_t> &getZeros() const { return zeros; }
+
+private:
+  Options options;
+  int64_t rows = 0;
+  std::vector<float> scales;
+  std::vector<int32_t> zeros;
+};
+
+/// Any list of values (a minifloat, NF4, powers of two) times a scale per row and group: absmax of the group over the
+/// largest magnitude of the list. A code is the index into the sorted list; a tie goes to the lower value.
+class CodebookColumns : public ColumnQuantizer {
+public:
+  /// `values`: finite, at least one not zero; sorted here.
+  explicit CodebookColumns(std::vector<double> values);
+  std::unique_ptr<ColumnQuantizer> clone() const override { return std::make_unique<CodebookColumns>(*this); }
+  void begin(const double *weights, int64_t rows, int64_t columns, int64_t groupSize, int64_t groups) override;
+  void fit(int64_t row, int64_t group, llvm::ArrayRef<double> weights, llvm::ArrayRef<double> importance) override;
+  void round(int64_t firstRow, int64_t group, llvm::ArrayRef<double> values, int32_t *codes,
+             double *decoded) const override;
+
+  const std::vector<double> &getValues() const { return values; }
+  const std::vector<float> &getScales() const { return scales; }
+
+private:
+  std::vector<double> values, midpoints;
+  double largest = 1;
+  int64_t rows = 0;
+  std::vector<float> scales;
+};
+
+} // namespace bitwright
+
+#endif
