@@ -83,7 +83,9 @@ public:
     Cbc_setParameter(model, "timeMode", "elapsed");
     // The default would cut off plans that are better by less than 1e-5.
     Cbc_setParameter(model, "increment", "1e-9");
-    Cbc_setParameter(model, "threads", "0");
+    // CBC 2.10.8's integer preprocessing loses the optimum of some programs with two proportional rows and reports
+    // another plan as optimal (Solve.TwoProportionalBudgets); the bound has removed most choices before anyway.
+    Cbc_setParameter(model, "preprocess", "off");
     return model;
   }
 
