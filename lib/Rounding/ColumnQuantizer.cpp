@@ -10,11 +10,6 @@
 
 namespace bitwright {
 
-/// INTEGER Q2: scales are finite float32 and at least 2^-126; a range of nothing gives 1.
-static float legalScale(double scale) {
-  return scale > 0 ? float(std::min(std::max(scale, 0x1p-126), 0x1p127)) : 1.0f;
-}
-
 static double clamped(double v, double low, double high) { return std::min(std::max(v, low), high); }
 
 void UniformColumns::begin(const double *, int64_t n, int64_t, int64_t, int64_t groups) {
@@ -40,11 +35,11 @@ void UniformColumns::fit(int64_t row, int64_t group, llvm::ArrayRef<double> weig
     float scale;
     double zero = 0, least = 0, most = levels;
     if (options.symmetric) {
-      scale = legalScale(std::max(-low, high) * ratio / limit);
+      scale = legalColumnScale(std::max(-low, high) * ratio / limit);
       least = -limit;
       most = limit;
     } else {
-      scale = legalScale((high - low) * ratio / levels);
+      scale = legalColumnScale((high - low) * ratio / levels);
       zero = clamped(std::nearbyint(-low * ratio / double(scale)), 0, levels);
     }
     double error = 0;
@@ -95,15 +90,14 @@ void CodebookColumns::fit(int64_t row, int64_t group, llvm::ArrayRef<double> wei
   double absMax = 0;
   for (double w : weights)
     absMax = std::max(absMax, std::fabs(w));
-  scales[size_t(group * rows + row)] = legalScale(absMax / largest);
+  scales[size_t(group * rows + row)] = legalColumnScale(absMax / largest);
 }
 
 void CodebookColumns::round(int64_t firstRow, int64_t group, llvm::ArrayRef<double> column, int32_t *codes,
                             double *decoded) const {
   for (size_t i = 0; i < column.size(); ++i) {
     const double scale = scales[size_t(group * rows + firstRow + int64_t(i))];
-    size_t code =
-        size_t(std::lower_bound(midpoints.begin(), midpoints.end(), column[i] / scale) - midpoints.begin());
+    size_t code = size_t(std::lower_bound(midpoints.begin(), midpoints.end(), column[i] / scale) - midpoints.begin());
     codes[i] = int32_t(code);
     decoded[i] = values[code] * scale;
   }

@@ -8,11 +8,17 @@
 #define BITWRIGHT_LIB_ROUNDING_COLUMNQUANTIZER_H
 
 #include "llvm/ADT/ArrayRef.h"
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
 namespace bitwright {
+
+/// INTEGER Q2: scales are finite float32 and at least 2^-126; a range of nothing gives 1.
+inline float legalColumnScale(double scale) {
+  return scale > 0 ? float(std::min(std::max(scale, 0x1p-126), 0x1p127)) : 1.0f;
+}
 
 /// The number format as the rounding loops see it: parameters per row and group of columns, and the nearest code.
 ///
@@ -40,7 +46,8 @@ public:
     /// Symmetric: codes in [-(2^(bits-1) - 1), 2^(bits-1) - 1], zero 0. Otherwise codes in [0, 2^bits - 1] with a zero
     /// code that is in that range.
     bool symmetric = true;
-    /// Shrink the range by a factor in {1, 0.99 ... 0.5}: the one with the least squared error. Otherwise the full range.
+    /// Shrink the range by a factor in {1, 0.99 ... 0.5}: the one with the least squared error. Otherwise the full
+    /// range.
     bool mseClip = false;
     /// Weight the squared error with the second moment of the column.
     bool weightedClip = false;

@@ -61,6 +61,20 @@ template <typename Task> void runTasks(int64_t count, int threads, const Task &t
     thread.join();
 }
 
+llvm::Error checkMoments(const GptqProblem &problem, llvm::ArrayRef<double> moments, const llvm::Twine &what) {
+  const int64_t k = problem.columns, p = problem.partitions;
+  if (int64_t(moments.size()) != p * k * k)
+    return problemError(problem, what + "expected " + llvm::Twine(p * k * k) + " second moments (" + llvm::Twine(p) +
+                                     " x " + llvm::Twine(k) + " x " + llvm::Twine(k) + "), found " +
+                                     llvm::Twine(moments.size()) + "; collect the statistics again for this model");
+  for (int64_t i = 0; i < p * k * k; ++i)
+    if (!std::isfinite(moments[size_t(i)]))
+      return problemError(problem, what + "second moment [" + llvm::Twine(i / (k * k)) + ", " + llvm::Twine(i / k % k) +
+                                       ", " + llvm::Twine(i % k) + "] is " + number(moments[size_t(i)]) +
+                                       "; expected finite moments: look for NaN or infinity in the calibration data");
+  return llvm::Error::success();
+}
+
 llvm::Error checkProblem(const GptqProblem &problem, const GptqOptions &options) {
   const int64_t n = problem.rows, k = problem.columns, p = problem.partitions;
   if (n <= 0 || k <= 0)
@@ -72,11 +86,8 @@ llvm::Error checkProblem(const GptqProblem &problem, const GptqOptions &options)
   if (int64_t(problem.weights.size()) != n * k)
     return problemError(problem, "expected " + llvm::Twine(n * k) + " weights (" + llvm::Twine(n) + " x " +
                                      llvm::Twine(k) + "), found " + llvm::Twine(problem.weights.size()));
-  if (int64_t(problem.moments.size()) != p * k * k)
-    return problemError(problem, "expected " + llvm::Twine(p * k * k) + " second moments (" + llvm::Twine(p) + " x " +
-                                     llvm::Twine(k) + " x " + llvm::Twine(k) + "), found " +
-                                     llvm::Twine(problem.moments.size()) +
-                                     "; collect the statistics again for this model");
+  if (llvm::Error error = checkMoments(problem, problem.moments, ""))
+    return error;
   if (options.groupSize < 0 || options.blockSize <= 0)
     return problemError(problem, "expected a group size of at least 0 and a block size of at least 1, found " +
                                      llvm::Twine(options.groupSize) + " and " + llvm::Twine(options.blockSize));
@@ -95,10 +106,6 @@ llvm::Error checkProblem(const GptqProblem &problem, const GptqOptions &options)
       return "second moment [" + std::to_string(part) + ", " + std::to_string(i) + ", " + std::to_string(j) + "] is ";
     };
     double total = 0;
-    for (int64_t i = 0; i < k * k; ++i)
-      if (!std::isfinite(h[i]))
-        return problemError(problem, where(i / k, i % k) + number(h[i]) +
-                                         "; expected finite moments: look for NaN or infinity in the calibration data");
     for (int64_t i = 0; i < k; ++i) {
       if (h[i * k + i] < 0)
         return problemError(problem, where(i, i) + number(h[i * k + i]) + "; a diagonal of X^T X is not negative");
@@ -369,10 +376,13 @@ llvm::Expected<GptqResult> gptqQuantize(GptqProblem problem, llvm::ArrayRef<floa
 }
 
 llvm::Expected<BetterRounding> roundKeepingBetter(const GptqProblem &problem, const GptqOptions &options,
-                                                  const ColumnQuantizer &quantizer) {
+                                                  const ColumnQuantizer &quantizer, llvm::ArrayRef<double> holdOut) {
   llvm::Expected<std::vector<Partition>> partitions = factorizeAll(problem, options);
   if (!partitions)
     return partitions.takeError();
+  if (!holdOut.empty())
+    if (llvm::Error error = checkMoments(problem, holdOut, "hold-out moments: "))
+      return std::move(error);
   GptqOptions plain = options;
   plain.feedback = false;
   std::unique_ptr<ColumnQuantizer> gptqColumns = quantizer.clone(), rtnColumns = quantizer.clone();
@@ -381,7 +391,13 @@ llvm::Expected<BetterRounding> roundKeepingBetter(const GptqProblem &problem, co
   BetterRounding better;
   better.gptqError = gptq.outputError;
   better.rtnError = rtn.outputError;
-  bool keepGptq = gptq.outputError <= rtn.outputError;
+  if (!holdOut.empty()) {
+    GptqProblem unseen = problem;
+    unseen.moments = holdOut;
+    better.gptqError = outputError(unseen, gptq.dequantized);
+    better.rtnError = outputError(unseen, rtn.dequantized);
+  }
+  const bool keepGptq = better.gptqError <= better.rtnError;
   better.choice = keepGptq ? RoundingChoice::Gptq : RoundingChoice::Rtn;
   better.result = std::move(keepGptq ? gptq : rtn);
   better.quantizer = std::move(keepGptq ? gptqColumns : rtnColumns);

@@ -73,8 +73,8 @@ struct GptqResult {
 llvm::Expected<GptqResult> gptqQuantize(const GptqProblem &problem, const GptqOptions &options,
                                         ColumnQuantizer &quantizer);
 /// The same from float32 weights (`problem.weights` is ignored).
-llvm::Expected<GptqResult> gptqQuantize(GptqProblem problem, llvm::ArrayRef<float> weights,
-                                        const GptqOptions &options, ColumnQuantizer &quantizer);
+llvm::Expected<GptqResult> gptqQuantize(GptqProblem problem, llvm::ArrayRef<float> weights, const GptqOptions &options,
+                                        ColumnQuantizer &quantizer);
 
 enum class RoundingChoice { Gptq, Rtn };
 
@@ -82,13 +82,15 @@ struct BetterRounding {
   RoundingChoice choice = RoundingChoice::Gptq;
   GptqResult result;                          ///< of the choice
   std::unique_ptr<ColumnQuantizer> quantizer; ///< fitted, of the choice
-  double gptqError = 0, rtnError = 0;         ///< output errors of both
+  double gptqError = 0, rtnError = 0;         ///< output errors of both, as they were compared
 };
 
 /// Rounds with and without feedback and keeps the smaller output error under the undamped moments (GPTQ on a tie).
-/// `quantizer` is the pattern; it is not changed.
+/// `quantizer` is the pattern; it is not changed. With `holdOut` (moments of samples that `problem.moments` has not
+/// seen, same shape) the errors that are compared are under these: METHODS P15, GPTQ fits its calibration set too well.
 llvm::Expected<BetterRounding> roundKeepingBetter(const GptqProblem &problem, const GptqOptions &options,
-                                                  const ColumnQuantizer &quantizer);
+                                                  const ColumnQuantizer &quantizer,
+                                                  llvm::ArrayRef<double> holdOut = {});
 
 /// tr((W - Wq) H (W - Wq)^T), by definition, for Wq = `dequantized` [N, K]. With zeros: the energy of
 /// the output, to which errors are relative.

@@ -16,8 +16,6 @@ namespace {
 double clamped(double v, double low, double high) { return std::min(std::max(v, low), high); }
 int32_t clampedInt(int32_t v, int32_t low, int32_t high) { return std::min(std::max(v, low), high); }
 
-float legalScale(double scale) { return scale > 0 ? float(clamped(scale, 0x1p-126, 0x1p127)) : 1.0f; }
-
 llvm::Error weightError(llvm::StringRef name, const llvm::Twine &text) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), "two-level weight '" + name + "': " + text);
 }
@@ -30,7 +28,7 @@ float liquidRowScale(llvm::ArrayRef<double> row, int64_t groupSize, int levels) 
     auto [low, high] = std::minmax_element(group.begin(), group.end());
     scale = std::max({scale, std::max(-*low, *high) / twoLevelBound, (*high - *low) / (twoLevelMaxScale * levels)});
   }
-  return legalScale(scale);
+  return legalColumnScale(scale);
 }
 
 /// S_g and m_g for level-1 codes in [low, high].
@@ -66,7 +64,7 @@ void encodeQServeRow(llvm::ArrayRef<double> row, int64_t r, TwoLevelWeight &out)
   double absMax = 0;
   for (double w : row)
     absMax = std::max(absMax, std::fabs(w));
-  const float rowScale = legalScale(absMax / twoLevelBound);
+  const float rowScale = legalColumnScale(absMax / twoLevelBound);
   out.rowScales[size_t(r)] = rowScale;
   for (int64_t g = 0, first = 0; first < out.columns; ++g, first += out.groupSize) {
     const int64_t end = std::min(out.columns, first + out.groupSize);
@@ -126,7 +124,7 @@ void encodeDgqRow(llvm::ArrayRef<double> row, llvm::ArrayRef<double> importance,
   std::vector<TwoLevelGroup> groups(size_t(groupCount), TwoLevelGroup{});
   std::vector<uint8_t> codes(row.size());
   for (int step = 0; step < 80; ++step) {
-    const float rowScale = legalScale(absMax / 127 * (1.02 - 0.82 * step / 79));
+    const float rowScale = legalColumnScale(absMax / 127 * (1.02 - 0.82 * step / 79));
     double error = 0;
     bool legal = true;
     for (int64_t g = 0; g < groupCount && legal && error < bestError; ++g) {
@@ -220,8 +218,7 @@ void normaliseTwoLevel(TwoLevelWeight &weight) {
 
 llvm::Error checkTwoLevel(llvm::StringRef name, const TwoLevelWeight &weight) {
   if (weight.rows <= 0 || weight.columns <= 0 || weight.groupSize <= 0 ||
-      int64_t(weight.codes.size()) != weight.rows * weight.columns ||
-      int64_t(weight.rowScales.size()) != weight.rows ||
+      int64_t(weight.codes.size()) != weight.rows * weight.columns || int64_t(weight.rowScales.size()) != weight.rows ||
       int64_t(weight.groups.size()) != weight.rows * weight.groupsPerRow())
     return weightError(name, "the sizes of codes (" + llvm::Twine(weight.codes.size()) + "), row scales (" +
                                  llvm::Twine(weight.rowScales.size()) + ") and groups (" +
@@ -244,8 +241,8 @@ llvm::Error checkTwoLevel(llvm::StringRef name, const TwoLevelWeight &weight) {
         return weightError(name, "row " + llvm::Twine(r) + ", column " + llvm::Twine(c) + ": code " +
                                      llvm::Twine(code) + " does not fit " + llvm::Twine(weight.bits) + " bits");
       if (w8 <= -128 || w8 > 127)
-        return weightError(name, "row " + llvm::Twine(r) + ", group " + llvm::Twine(c / weight.groupSize) +
-                                     ": code " + llvm::Twine(code) + " * " + llvm::Twine(group.scale) + " + " +
+        return weightError(name, "row " + llvm::Twine(r) + ", group " + llvm::Twine(c / weight.groupSize) + ": code " +
+                                     llvm::Twine(code) + " * " + llvm::Twine(group.scale) + " + " +
                                      llvm::Twine(group.offset) + " = " + llvm::Twine(w8) +
                                      " is outside -127..127; encode the weight again with level-1 codes in +-119");
     }
@@ -261,8 +258,7 @@ void TwoLevelColumns::begin(const double *weights, int64_t n, int64_t k, int64_t
   rowScales.resize(size_t(n));
   groups.assign(size_t(n * count), TwoLevelGroup{});
   for (int64_t r = 0; r < n; ++r)
-    rowScales[size_t(r)] =
-        liquidRowScale(llvm::ArrayRef<double>(weights + r * k, size_t(k)), size, (1 << bits) - 1);
+    rowScales[size_t(r)] = liquidRowScale(llvm::ArrayRef<double>(weights + r * k, size_t(k)), size, (1 << bits) - 1);
 }
 
 void TwoLevelColumns::fit(int64_t row, int64_t group, llvm::ArrayRef<double> weights, llvm::ArrayRef<double>) {

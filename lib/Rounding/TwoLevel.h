@@ -4,13 +4,13 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// INTEGER R16: w = rowScale * w8, w8 = code * S_g + m_g with unsigned codes of 2 to 4 bits, S_g in 1..17, m_g int16, and
-// -128 < w8 <= 127 for every code that occurs. Three encoders (METHODS #36, #37; KERNELS 4.1):
+// INTEGER R16: w = rowScale * w8, w8 = code * S_g + m_g with unsigned codes of 2 to 4 bits, S_g in 1..17, m_g int16,
+// and -128 < w8 <= 127 for every code that occurs. Three encoders (METHODS #36, #37; KERNELS 4.1):
 //   liquid  m_g is the smallest level-1 code of the group (LiquidQuant); the default
 //   dgq     asymmetric groups by clip search, then the row scale with the least error over all groups (DGQ)
 //   qserve  m_g = -z_g * S_g with level-1 codes in +-119 (QServe)
-// All are normalised: the smallest code of each group is 0, so m_g fits int8 and four codes in a 32-bit word decode with
-// one multiply, one add and one XOR.
+// All are normalised: the smallest code of each group is 0, so m_g fits int8 and four codes in a 32-bit word decode
+// with one multiply, one add and one XOR.
 //
 //===----------------------------------------------------------------------===//
 
@@ -68,8 +68,8 @@ llvm::Expected<TwoLevelWeight> encodeTwoLevel(llvm::StringRef name, llvm::ArrayR
 /// Makes the smallest code that occurs in each group 0; w8 of every weight is unchanged.
 void normaliseTwoLevel(TwoLevelWeight &weight);
 
-/// R16 on the stored codes (for imported weights as well): sizes, S_g, m_g, codes, and every w8 that occurs. The message
-/// names `name`, the row, the group and the code.
+/// R16 on the stored codes (for imported weights as well): sizes, S_g, m_g, codes, and every w8 that occurs. The
+/// message names `name`, the row, the group and the code.
 llvm::Error checkTwoLevel(llvm::StringRef name, const TwoLevelWeight &weight);
 
 /// Integer groups as a column quantizer for GPTQ (liquid encoder): row scales are fixed from the original weights, S_g
@@ -92,8 +92,8 @@ private:
   std::vector<TwoLevelGroup> groups; ///< [rows, groupCount]
 };
 
-/// The 32-bit decoding sequence that the kernels ship (KERNELS 4.1): four codes, one a byte, to four signed bytes. Exact
-/// for normalised groups whose w8 are legal: no byte carries into the next.
+/// The 32-bit decoding sequence that the kernels ship (KERNELS 4.1): four codes, one a byte, to four signed bytes.
+/// Exact for normalised groups whose w8 are legal: no byte carries into the next.
 inline uint32_t decodeTwoLevelLanes(uint32_t codes, TwoLevelGroup group) {
   return (codes * uint32_t(group.scale) + 0x01010101u * uint32_t(128 + group.offset)) ^ 0x80808080u;
 }

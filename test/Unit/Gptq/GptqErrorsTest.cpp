@@ -23,11 +23,11 @@ std::string messageOf(const Layer &layer, const GptqOptions &options = {}) {
   return messageOf(layer.problem(), options);
 }
 
-#define EXPECT_MESSAGE(expression, part)                                                                              \
+#define EXPECT_MESSAGE(expression, part)                                                                               \
   do {                                                                                                                 \
-    std::string shown = expression;                                                                                  \
-    EXPECT_NE(shown.find(part), std::string::npos) << shown;                                                       \
-    EXPECT_EQ(shown.rfind("gptq: 'layer': ", 0), 0u) << shown;                                                     \
+    std::string shown = expression;                                                                                    \
+    EXPECT_NE(shown.find(part), std::string::npos) << shown;                                                           \
+    EXPECT_EQ(shown.rfind("gptq: 'layer': ", 0), 0u) << shown;                                                         \
   } while (false)
 
 TEST(GptqErrors, Sizes) {
@@ -90,8 +90,8 @@ TEST(GptqErrors, LadderClimbsAndEnds) {
   layer.moments.diagonal().setConstant(1);
   result = gptqQuantize(layer.problem(), GptqOptions(), quantizer);
   ASSERT_TRUE(bool(result)) << llvm::toString(result.takeError());
-  // 10 leaves a pivot of 10 - 5.3 or more, under half the damping: not trusted or trusted, never a smaller rung.
-  EXPECT_GE(result->damping, 10);
+  // With 10 the smallest pivot is 1 / ((1 + 0.9 / (11.9 - 7.2)) / 11.9) = 9.99: trusted.
+  EXPECT_EQ(result->damping, 10);
   layer.moments.setConstant(-300);
   layer.moments.diagonal().setConstant(1);
   EXPECT_MESSAGE(messageOf(layer), "0.01, 0.1, 1, 10, 100 of the mean diagonal 1 (");
@@ -104,6 +104,17 @@ TEST(GptqErrors, KeepBetterPassesErrorsOn) {
   llvm::Expected<BetterRounding> result = roundKeepingBetter(layer.problem(), GptqOptions(), UniformColumns({}));
   ASSERT_FALSE(bool(result));
   EXPECT_MESSAGE(llvm::toString(result.takeError()), "second moment [0, 3, 3] is -1");
+  layer = makeLayer(1, 6, 8, 20, 0.1);
+  std::vector<double> holdOut(63, 1.0);
+  result = roundKeepingBetter(layer.problem(), GptqOptions(), UniformColumns({}), holdOut);
+  ASSERT_FALSE(bool(result));
+  EXPECT_MESSAGE(llvm::toString(result.takeError()),
+                 "hold-out moments: expected 64 second moments (1 x 8 x 8), found 63");
+  holdOut.assign(64, 1.0);
+  holdOut[10] = NAN;
+  result = roundKeepingBetter(layer.problem(), GptqOptions(), UniformColumns({}), holdOut);
+  ASSERT_FALSE(bool(result));
+  EXPECT_MESSAGE(llvm::toString(result.takeError()), "hold-out moments: second moment [0, 1, 2] is nan");
 }
 
 } // namespace

@@ -92,10 +92,14 @@ struct Case {
 TEST(Gptq, EqualsPublishedLoop) {
   // Blocks inside groups, groups inside blocks, ragged ends of both, all ways to fit.
   const Case cases[] = {
-      {"channel", 0, 128, false, false, true, false}, {"channel, small blocks", 0, 7, false, false, false, true},
-      {"groups in blocks", 16, 64, false, false, false, false}, {"blocks in groups", 64, 16, false, false, true, true},
-      {"across blocks", 24, 20, false, false, false, false},    {"ragged", 28, 32, false, true, true, false},
-      {"act-order", 32, 16, true, false, false, false},         {"act-order channel", 0, 128, true, false, true, true},
+      {"channel", 0, 128, false, false, true, false},
+      {"channel, small blocks", 0, 7, false, false, false, true},
+      {"groups in blocks", 16, 64, false, false, false, false},
+      {"blocks in groups", 64, 16, false, false, true, true},
+      {"across blocks", 24, 20, false, false, false, false},
+      {"ragged", 28, 32, false, true, true, false},
+      {"act-order", 32, 16, true, false, false, false},
+      {"act-order channel", 0, 128, true, false, true, true},
   };
   for (uint64_t seed = 1; seed <= 3; ++seed) {
     Layer layer = makeLayer(seed, 300, 100, 400, 0.03);
@@ -191,8 +195,8 @@ TEST(Gptq, InequalitiesOfTheSyntheticLayer) {
       options.actOrder = true;
       UniformColumns ordered = clipped;
       double sorted = relativeError(layer, mustQuantize(layer, options, ordered).dequantized);
-      std::printf("seed %d W%d g%d: RTN %.4f MSE %.4f GPTQ %.4f act-order %.4f\n", int(seed), s.bits, int(s.group),
-                  rtn, mse, gptq, sorted);
+      std::printf("seed %d W%d g%d: RTN %.4f MSE %.4f GPTQ %.4f act-order %.4f\n", int(seed), s.bits, int(s.group), rtn,
+                  mse, gptq, sorted);
       EXPECT_LT(mse, s.mseOverRtn * rtn);
       EXPECT_LE(gptq, s.gptqOverRtn * rtn);
       EXPECT_LE(sorted, 0.25 * rtn);
@@ -331,6 +335,14 @@ TEST(Gptq, KeepsTheBetter) {
   EXPECT_LT(good->gptqError, good->rtnError);
   EXPECT_EQ(good->result.codes, mustQuantize(layer, options, alone).codes);
   EXPECT_EQ(static_cast<UniformColumns &>(*good->quantizer).getScales(), alone.getScales());
+
+  // Moments that the feedback has not seen: uncorrelated inputs, for which nearest is best.
+  RowMatrix unseen = RowMatrix::Identity(64, 64);
+  llvm::Expected<BetterRounding> held = roundKeepingBetter(
+      layer.problem(), options, pattern, llvm::ArrayRef<double>(unseen.data(), size_t(unseen.size())));
+  ASSERT_TRUE(bool(held)) << llvm::toString(held.takeError());
+  EXPECT_EQ(held->choice, RoundingChoice::Rtn);
+  EXPECT_LT(held->rtnError, held->gptqError);
 
   llvm::Expected<BetterRounding> bad = roundKeepingBetter(layer.problem(), options, Touchy(layer));
   ASSERT_TRUE(bool(bad)) << llvm::toString(bad.takeError());

@@ -28,8 +28,8 @@ TwoLevelWeight oneGroup(std::vector<uint8_t> codes, TwoLevelGroup group, int bit
   return weight;
 }
 
-/// INTEGER R16: all four codes in the lanes of a word, all S, all m from -255: whenever each w8 that occurs is legal, the
-/// normalised group decodes in every lane by one multiply-add and one XOR.
+/// INTEGER R16: all four codes in the lanes of a word, all S, all m from -255: whenever each w8 that occurs is legal,
+/// the normalised group decodes in every lane by one multiply-add and one XOR.
 TEST(TwoLevel, LanesDecodeEveryLegalGroup) {
   int64_t groups = 0;
   for (int32_t scale = 1; scale <= twoLevelMaxScale; ++scale)
@@ -113,8 +113,7 @@ TEST(TwoLevel, EncodersAreLegalForEveryRange) {
       TwoLevelOptions options;
       options.encoder = encoder;
       options.groupSize = 32;
-      llvm::Expected<TwoLevelWeight> weight =
-          encodeTwoLevel("w", weights, 1, int64_t(weights.size()), options);
+      llvm::Expected<TwoLevelWeight> weight = encodeTwoLevel("w", weights, 1, int64_t(weights.size()), options);
       ASSERT_TRUE(bool(weight)) << llvm::toString(weight.takeError());
       ASSERT_EQ(weight->rowScales[0], 1.0f);
       for (int64_t c = 0; c < weight->columns; ++c) {
@@ -220,8 +219,8 @@ TEST(TwoLevel, PlainColumnsEqualTheEncoder) {
   ASSERT_TRUE(bool(result)) << llvm::toString(result.takeError());
   TwoLevelOptions options;
   options.groupSize = 16;
-  llvm::Expected<TwoLevelWeight> expected = encodeTwoLevel(
-      "w", llvm::ArrayRef<double>(layer.weights.data(), size_t(layer.weights.size())), 4, 64, options);
+  llvm::Expected<TwoLevelWeight> expected =
+      encodeTwoLevel("w", llvm::ArrayRef<double>(layer.weights.data(), size_t(layer.weights.size())), 4, 64, options);
   ASSERT_TRUE(bool(expected)) << llvm::toString(expected.takeError());
   llvm::Expected<TwoLevelWeight> weight = columns.finish("w", result->codes);
   ASSERT_TRUE(bool(weight)) << llvm::toString(weight.takeError());
@@ -231,10 +230,10 @@ TEST(TwoLevel, PlainColumnsEqualTheEncoder) {
 
 std::string messageOf(llvm::Error error) { return llvm::toString(std::move(error)); }
 
-#define EXPECT_CONTAINS(text, part)                                                                                   \
+#define EXPECT_CONTAINS(text, part)                                                                                    \
   do {                                                                                                                 \
-    std::string shown = text;                                                                                        \
-    EXPECT_NE(shown.find(part), std::string::npos) << shown;                                                       \
+    std::string shown = text;                                                                                          \
+    EXPECT_NE(shown.find(part), std::string::npos) << shown;                                                           \
   } while (false)
 
 TEST(TwoLevel, CheckNamesTheCode) {
