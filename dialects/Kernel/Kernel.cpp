@@ -86,6 +86,9 @@ std::string FusedOp::inferSymbolicShapes(ArrayRef<SymbolicShape> operands, Small
         return "expected the body to use only its arguments and its own values";
       inputs.push_back(shapes.get(operand));
     }
+    // The body is verified after the operation that holds it: its attributes cannot be trusted yet.
+    if (failed(op.getName().verifyInvariants(&op)))
+      return "expected a body that verifies";
     auto shaped = dyn_cast<SymbolicShapeOpInterface>(op);
     if (!shaped)
       return ("'" + op.getName().getStringRef() + "' has no symbolic shape").str();

@@ -227,7 +227,8 @@ bool Importer::bindDimensions() {
             (places.empty() ? "only fixed ones" : places));
     } else if (!StringRef(key).getAsInteger(10, size)) {
       if (binding.min != size || binding.max != size)
-        error("--dim " + binding.key + ": the model fixes this dimension to " + Twine(size));
+        error("--dim " + binding.key + ": the model fixes this dimension: expected " + Twine(size) + ", found " + Twine(binding.min) +
+              (binding.min == binding.max ? "" : ".." + std::to_string(binding.max)));
     } else if (!bindings.try_emplace(key, binding).second) {
       error("--dim " + binding.key + ": the dimension '" + key + "' is given twice");
     }

@@ -131,3 +131,12 @@ def test_artifact_needs_no_onnx_names(tmp_path):
     model = small_network(tmp_path / "m.onnx")
     artifact = compile_model(model, tmp_path / "m.bwm", "--recipe", "float", "--dim", "N=1..2")
     assert set(run_model(artifact, tmp_path, x=inputs(1))) == {"y"}
+
+
+def test_bound_dimension_names_the_value_that_was_asked_for(small, tmp_path):
+    refused(tool("quant-compile", small, "-o", tmp_path / "m.bwm", "--recipe", "float", "--dim", "x:1=4"), "x:1", "expected 3", "found 4")
+
+
+def test_version_banner_of_quant_opt():
+    done = tool("quant-opt", "--version")
+    assert done.returncode == 0 and "0.1.0" in done.stdout + done.stderr

@@ -125,7 +125,8 @@ public:
       return code;
     for (unsigned i = unsigned(firstStage); i <= unsigned(lastStage); ++i) {
       Stage stage = Stage(i);
-      progress.start(getName(stage));
+      if (stage != Stage::Import) // load() did it
+        progress.start(getName(stage));
       Exit code = Done;
       if (stage == Stage::Calibrate)
         code = recipe.quantize ? calibrate() : Done;
@@ -178,7 +179,7 @@ private:
     for (const std::string &text : flags->dimTexts) {
       auto binding = parseDimBinding(text);
       if (!binding)
-        return fail("--dim: " + llvm::toString(binding.takeError()), BadUsage);
+        return fail(llvm::toString(binding.takeError()), BadUsage);
       dims.push_back(*binding);
     }
     return Done;

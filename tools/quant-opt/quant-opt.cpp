@@ -7,6 +7,7 @@
 #include "mlir/Tools/Plugins/PassPlugin.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "passes/Pipelines/Pipelines.h"
+#include "llvm/Support/CommandLine.h"
 
 /// Loads each --load-pass-plugin=FILE before the command line is parsed, so that the plugin's passes are options of
 /// their own
@@ -39,5 +40,6 @@ int main(int argc, char **argv) {
   bitwright::registerAllPassesAndPipelines();
   if (!loadPlugins(argc, argv))
     return 1;
+  llvm::cl::AddExtraVersionPrinter([](llvm::raw_ostream &out) { out << "Bitwright " BITWRIGHT_VERSION "\n"; });
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "Bitwright pass driver\n", registry));
 }

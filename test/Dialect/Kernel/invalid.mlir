@@ -116,3 +116,16 @@ func.func @operand_types(%x: tensor<4xf32>) {
   }
   return
 }
+
+// -----
+
+// What a body holds is verified on its own: a broken operation inside is an error, not a crash.
+func.func @broken_body(%x: tensor<2x3xf32>) -> tensor<3x2xf32> {
+  // expected-error @+1 {{expected a body that verifies}}
+  %0 = kernel.fused (%a = %x) : (tensor<2x3xf32>) -> tensor<3x2xf32> {
+    // expected-error @+1 {{'qnn.transpose' op requires attribute 'perm'}}
+    %1 = "qnn.transpose"(%a) : (tensor<2x3xf32>) -> tensor<3x2xf32>
+    kernel.yield %1 : tensor<3x2xf32>
+  }
+  return %0 : tensor<3x2xf32>
+}

@@ -179,7 +179,7 @@ ERRORS = [
     (one("Relu", "x", ["N 3 ?"]), [N, "--dim=K=3"], ["--dim K: the model has no such dimension; it has N, x:2",
                                                      "expected a size or range for each symbolic dimension, found none for x:2: add --dim NAME=VALUE or --dim NAME=LOW..HIGH for each"]),
     (one("Relu", "x", ["N 3"]), [N, "--dim=x:0=4"], ["--dim x:0: the dimension 'N' is given twice"]),
-    (one("Relu", "x", ["N 3"]), [N, "--dim=x:1=4"], ["--dim x:1: the model fixes this dimension to 3"]),
+    (one("Relu", "x", ["N 3"]), [N, "--dim=x:1=4"], ["--dim x:1: the model fixes this dimension: expected 3, found 4"]),
     # Weights.
     (with_initializer(tensor("w", [1, np.nan, 3, 4], np.float32)), [], ["initializer 'w': expected numbers, but element 1 is NaN"]),
     (with_initializer(tensor("w", [1, 2, np.nan, 4], np.float16)), [], ["initializer 'w': expected numbers, but element 2 is NaN"]),
