@@ -98,9 +98,10 @@ func.func @result_layout(%x: tensor<4x2xf32>) {
 
 // What the body computes is the shape of the result.
 func.func @body_shape(%x: tensor<4x2xf32>) {
-  // expected-error@+1 {{expected dimension 0 of result #0 to be 4, found 5}}
+  // expected-error@+1 {{expected a body that verifies}}
   %0 = "kernel.fused"(%x) ({
   ^bb0(%a: tensor<4x2xf32>):
+    // expected-error@+1 {{expected dimension 0 of result #0 to be 4, found 5}}
     %1 = qnn.reshape %a {shape = affine_map<() -> (4, 2)>} : (tensor<4x2xf32>) -> tensor<5x2xf32>
     kernel.yield %1 : tensor<5x2xf32>
   }) : (tensor<4x2xf32>) -> tensor<5x2xf32>
