@@ -437,8 +437,7 @@ void improve(const Program &program, Search &search, State state, const Deadline
   search.offer(program, state);
 }
 
-/// Removes choices that every better plan does without.
-static void reduceChoices(const Program &program, Search &search) {
+void reduceChoices(const Program &program, Search &search) {
   if (!search.hasBest)
     return;
   double tolerance = 16 * search.tolerance(program);

@@ -407,6 +407,39 @@ bool solveByCbc(const Program &program, Search &search, const Deadline &deadline
   return true;
 }
 
+void polish(const Program &program, Search &search, const Deadline &deadline, double gap) {
+  constexpr unsigned freeUnits = 80;
+  for (unsigned round = 0; round < 4 && search.hasBest && !search.closed(program, gap) && !deadline.over(); ++round) {
+    // How much a unit's cheapest other choice costs, or saves, at the prices; what it pays too much comes first.
+    std::vector<std::pair<double, unsigned>> order;
+    for (unsigned u = 0; u < program.units.size(); ++u) {
+      double own = search.reduced[u][search.best[u]], least = infinite;
+      for (unsigned c = 0; c < program.units[u].size(); ++c)
+        if (search.allowed[u][c] && c != search.best[u])
+          least = std::min(least, search.reduced[u][c] - own);
+      if (least < infinite)
+        order.push_back({least, u});
+    }
+    if (order.size() <= freeUnits)
+      return; // the core itself is that small
+    llvm::sort(order);
+    Search part = search;
+    for (unsigned u = 0; u < program.units.size(); ++u)
+      part.allowed[u].assign(program.units[u].size(), 0);
+    for (unsigned i = 0; i < freeUnits * (round + 1) && i < order.size(); ++i)
+      part.allowed[order[i].second] = search.allowed[order[i].second];
+    for (unsigned u = 0; u < program.units.size(); ++u)
+      part.allowed[u][search.best[u]] = 1;
+    // The bound is of the whole program: a gap below the wanted one is all that is needed.
+    solveByCbc(program, part, Deadline(std::min(0.5, 0.1 * deadline.left())), 0.3 * gap, true);
+    if (part.bestLoss < search.bestLoss) {
+      search.best = part.best;
+      search.bestLoss = part.bestLoss;
+      reduceChoices(program, search);
+    }
+  }
+}
+
 std::optional<double> minimiseBudget(const Program &program, unsigned budget, ArrayRef<char> keep,
                                      const Deadline &deadline, bool &timedOut) {
   std::vector<std::vector<char>> allowed;

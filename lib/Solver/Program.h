@@ -153,6 +153,11 @@ void computeBound(const Program &program, Search &search, const Deadline &deadli
 /// Improves a feasible plan by changes of one and two units.
 void improve(const Program &program, Search &search, State state, const Deadline &deadline);
 
+/// Removes choices that every plan better than the best does without.
+void reduceChoices(const Program &program, Search &search);
+/// Improves the best plan with CBC on the units where the decision is closest, the others fixed (Cbc.cpp).
+void polish(const Program &program, Search &search, const Deadline &deadline, double relativeGap);
+
 /// One budget, no pair terms: keeps the states that no other dominates. False when there are too many of them.
 bool solveByDynamicProgramming(const Program &program, Search &search, const Deadline &deadline);
 /// Depth first on the Lagrangian bound, no pair terms. False when the number of nodes is spent.

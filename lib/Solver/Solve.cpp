@@ -332,8 +332,14 @@ static Expected<Plan> solveProgram(const AllocationProblem &problem, ArrayRef<Bu
     computeBound(*program, search, deadline, options.relativeGap);
     plan.method = "bound";
     if (!search.infeasible && !search.closed(*program, options.relativeGap)) {
-      if (solveByDynamicProgramming(*program, search, deadline)) {
+      bool done = solveByDynamicProgramming(*program, search, deadline);
+      if (done)
         plan.method = "dynamic programming";
+      // Small programs are solved faster than polished.
+      if (!done && problem.groups.size() >= 200)
+        polish(*program, search, deadline, options.relativeGap);
+      if (done || search.closed(*program, options.relativeGap)) {
+        // nothing left to do
       } else if (solveByBranchAndBound(*program, search, deadline, options.relativeGap)) {
         plan.method = "branch and bound";
       } else {
