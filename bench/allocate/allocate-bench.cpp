@@ -33,8 +33,8 @@ int main(int argc, char **argv) {
     }
   }
   if (!json)
-    printf("%9s %8s %6s %8s %10s %10s %10s  %s\n", "binaries", "choices", "edges", "gap<=", "median s", "max s", "max gap",
-           "method of the last");
+    printf("%9s %8s %6s %8s %10s %10s %10s  %s\n", "binaries", "choices", "edges", "gap<=", "median s", "max s",
+           "max gap", "method of the last");
   for (unsigned binaries : {100u, 1000u, 10000u, 40000u})
     for (unsigned choices : {2u, 4u})
       for (bool edges : {false, true})

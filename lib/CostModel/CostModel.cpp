@@ -83,8 +83,8 @@ struct Step {
 
 } // namespace
 
-Error addActivationMemory(solver::AllocationProblem &problem, ArrayRef<std::string> steps,
-                          ArrayRef<LiveTensor> tensors, int64_t alignment) {
+Error addActivationMemory(solver::AllocationProblem &problem, ArrayRef<std::string> steps, ArrayRef<LiveTensor> tensors,
+                          int64_t alignment) {
   auto fail = [](const Twine &message) { return createStringError(inconvertibleErrorCode(), message); };
   auto bytesOf = [&](int64_t elements, unsigned bits) {
     return ceilDiv(ceilDiv(elements * int64_t(bits), 8), alignment) * alignment;

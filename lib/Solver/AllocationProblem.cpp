@@ -20,9 +20,7 @@ namespace bitwright::solver {
 
 static Error fail(const Twine &message) { return createStringError(inconvertibleErrorCode(), message); }
 
-StringRef nameOf(Side side) {
-  return side == Side::Choice ? "choice" : side == Side::Weight ? "weight" : "activation";
-}
+StringRef nameOf(Side side) { return side == Side::Choice ? "choice" : side == Side::Weight ? "weight" : "activation"; }
 
 std::optional<unsigned> AllocationProblem::findMetric(StringRef name) const {
   auto it = llvm::find(metrics, name);
@@ -80,6 +78,9 @@ Error validate(const AllocationProblem &problem) {
                       Twine(problem.memoryPoints.size()));
         if (Error error = checkFinite(bytes, "activation memory", group.name, choice.name()))
           return error;
+        if (bytes < 0)
+          return fail("group '" + group.name + "', choice '" + choice.name() +
+                      "': expected activation memory of at least 0 bytes, found " + Twine(std::to_string(bytes)));
       }
     }
   }
@@ -121,8 +122,9 @@ Error validate(const AllocationProblem &problem) {
                   problem.groups[pair.second].name + "': expected a finite loss");
   }
   for (const MemoryPoint &point : problem.memoryPoints)
-    if (!std::isfinite(point.fixed))
-      return fail("memory point '" + point.name + "': expected finite bytes");
+    if (!std::isfinite(point.fixed) || point.fixed < 0)
+      return fail("memory point '" + point.name + "': expected at least 0 bytes, found " +
+                  Twine(std::to_string(point.fixed)));
   return Error::success();
 }
 
@@ -201,9 +203,10 @@ Error applyOverrides(AllocationProblem &problem, ArrayRef<Override> overrides) {
       else if (last[g] != first)
         second = last[g];
     }
-    std::string who = first && second ? "overrides " + print(*first) + " and " + print(*second) + " contradict each other: "
-                      : first         ? "override " + print(*first) + " cannot be kept: "
-                                      : "";
+    std::string who = first && second
+                          ? "overrides " + print(*first) + " and " + print(*second) + " contradict each other: "
+                      : first ? "override " + print(*first) + " cannot be kept: "
+                              : "";
     return fail(who + "the groups " + names + " must have the same " + nameOf(tie.side) + ", and no such " +
                 nameOf(tie.side) + " is left");
   }

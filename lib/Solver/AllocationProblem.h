@@ -61,7 +61,8 @@ struct Tie {
   Side side = Side::Choice;
 };
 
-/// Charged when the label of `from` on `fromSide` differs from that of `to` on `toSide` (a requantization between them).
+/// Charged when the label of `from` on `fromSide` differs from that of `to` on `toSide` (a requantization between
+/// them).
 struct Edge {
   unsigned from = 0, to = 0;
   Side fromSide = Side::Activation, toSide = Side::Activation;
@@ -114,8 +115,8 @@ struct AllocationProblem {
 /// range, edge terms not negative. Errors name the group and the figure.
 llvm::Error validate(const AllocationProblem &problem);
 
-/// Removes choices that the overrides rule out. Errors: a pattern that matches nothing, an unknown choice, two overrides
-/// that leave a group (or groups that are tied) without a choice; the message names both overrides.
+/// Removes choices that the overrides rule out. Errors: a pattern that matches nothing, an unknown choice, two
+/// overrides that leave a group (or groups that are tied) without a choice; the message names both overrides.
 llvm::Error applyOverrides(AllocationProblem &problem, llvm::ArrayRef<Override> overrides);
 
 /// Reads the statistics format of docs/Allocation.md (version 1). `where` names the text in messages.

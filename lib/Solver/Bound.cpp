@@ -203,9 +203,8 @@ std::vector<double> maximiseUnitDual(const Program &program, const Search &searc
     }
   }
   // The most promising last.
-  llvm::sort(candidates, [](const Candidate &a, const Candidate &b) {
-    return a.value != b.value ? a.value < b.value : a.x < b.x;
-  });
+  llvm::sort(candidates,
+             [](const Candidate &a, const Candidate &b) { return a.value != b.value ? a.value < b.value : a.x < b.x; });
   if (candidates.size() > 8)
     candidates.erase(candidates.begin(), candidates.end() - 8);
   return best;
@@ -415,13 +414,11 @@ void improve(const Program &program, Search &search, State state, const Deadline
       for (unsigned i = 0; i < count; ++i)
         for (unsigned k = i + 1; k < count; ++k) {
           const Move &a = moves[i], &b = moves[k];
-          if (a.unit == b.unit || a.loss + b.loss >= best ||
-              !fits(changes.data() + a.rows, changes.data() + b.rows))
+          if (a.unit == b.unit || a.loss + b.loss >= best || !fits(changes.data() + a.rows, changes.data() + b.rows))
             continue;
           // Units that share a pair term do not add up.
-          if (llvm::any_of(program.pairsOf[a.unit], [&](unsigned p) {
-                return program.pairs[p].u == b.unit || program.pairs[p].v == b.unit;
-              }))
+          if (llvm::any_of(program.pairsOf[a.unit],
+                           [&](unsigned p) { return program.pairs[p].u == b.unit || program.pairs[p].v == b.unit; }))
             continue;
           best = a.loss + b.loss;
           first = int(i);
@@ -443,7 +440,8 @@ void reduceChoices(const Program &program, Search &search) {
   double tolerance = 16 * search.tolerance(program);
   for (unsigned u = 0; u < program.units.size(); ++u)
     for (unsigned c = 0; c < program.units[u].size(); ++c)
-      if (search.allowed[u][c] && c != search.best[u] && search.bound + search.reduced[u][c] > search.bestLoss + tolerance)
+      if (search.allowed[u][c] && c != search.best[u] &&
+          search.bound + search.reduced[u][c] > search.bestLoss + tolerance)
         search.allowed[u][c] = 0;
 }
 
@@ -529,8 +527,8 @@ static void boundWithPairs(const Program &program, Search &search, double lossSc
     double after = messages.pass(forward);
     for (unsigned u = 0; u < program.units.size(); ++u)
       for (unsigned c = 0; c < program.units[u].size(); ++c)
-        search.reduced[u][c] = std::max(search.reduced[u][c],
-                                        (before + messages.getSlack()[u][c]) * lossScale - search.bound);
+        search.reduced[u][c] =
+            std::max(search.reduced[u][c], (before + messages.getSlack()[u][c]) * lossScale - search.bound);
     before = after;
   }
 }

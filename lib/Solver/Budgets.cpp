@@ -25,8 +25,8 @@ struct Unit {
 };
 } // namespace
 
-static const Unit bytesUnits[] = {{"B", 1},      {"kB", 1e3},       {"KB", 1e3},          {"MB", 1e6},
-                                  {"GB", 1e9},   {"KiB", 1024},     {"MiB", 1048576},     {"GiB", 1073741824}};
+static const Unit bytesUnits[] = {{"B", 1},    {"kB", 1e3},   {"KB", 1e3},      {"MB", 1e6},
+                                  {"GB", 1e9}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}};
 static const Unit timeUnits[] = {{"ns", 1e-6}, {"us", 1e-3}, {"ms", 1}, {"s", 1e3}};
 static const Unit bopsUnits[] = {{"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}};
 
@@ -125,8 +125,8 @@ static Expected<Budget> parseBudget(StringRef item) {
     }
   }
   if (text.take_front(end).getAsDouble(budget.limit) || !std::isfinite(budget.limit))
-    return fail(where + "expected a number after '" + (budget.lower ? ">=" : "<=") + "', found '" + text.take_front(12) +
-                "'");
+    return fail(where + "expected a number after '" + (budget.lower ? ">=" : "<=") + "', found '" +
+                text.take_front(12) + "'");
   StringRef unit = text.drop_front(end).trim();
   ArrayRef<Unit> units = unitsOf(budget);
   if (!units.empty()) {
@@ -196,8 +196,8 @@ Error checkBudgets(const AllocationProblem &problem, ArrayRef<Budget> budgets) {
     switch (budget.kind) {
     case Budget::Metric:
       if (!problem.findMetric(budget.name))
-        return fail(where + "the choices have no figure '" + budget.name + "'; they have: " +
-                    join({problem.metrics.begin(), problem.metrics.end()}));
+        return fail(where + "the choices have no figure '" + budget.name +
+                    "'; they have: " + join({problem.metrics.begin(), problem.metrics.end()}));
       break;
     case Budget::AverageBits:
       if (!problem.findMetric("bytes"))

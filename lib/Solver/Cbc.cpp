@@ -348,7 +348,8 @@ bool solveByCbc(const Program &program, Search &search, const Deadline &deadline
     Cbc_Model *model = core.model.make();
     Cbc_setParameter(model, "seconds", number(std::max(0.01, deadline.left())).c_str());
     if (relativeGap > 0) {
-      double loss = search.hasBest ? std::max(std::abs(search.bestLoss), std::abs(search.bound)) : std::abs(core.constant);
+      double loss =
+          search.hasBest ? std::max(std::abs(search.bestLoss), std::abs(search.bound)) : std::abs(core.constant);
       Cbc_setParameter(model, "allowableGap", number(relativeGap * loss * scale).c_str());
     } else {
       Cbc_setParameter(model, "allowableGap", "1e-9");

@@ -77,7 +77,8 @@ bool solveByDynamicProgramming(const Program &program, Search &search, const Dea
     for (unsigned c = 0; c < program.units[u].size(); ++c)
       if (search.allowed[u][c])
         spread[u] = std::max(spread[u], search.reduced[u][c]);
-  llvm::sort(open.units, [&](unsigned a, unsigned b) { return spread[a] != spread[b] ? spread[a] > spread[b] : a < b; });
+  llvm::sort(open.units,
+             [&](unsigned a, unsigned b) { return spread[a] != spread[b] ? spread[a] > spread[b] : a < b; });
   double price = search.prices[0], cap = program.rows[0].cap + program.slack[0];
   auto reduced = [&](unsigned u, unsigned c) { return reducedCost(program, search, u, c); };
   auto load = [&](unsigned u, unsigned c) { return program.rowsOf(u, c)[0]; };
@@ -109,9 +110,8 @@ bool solveByDynamicProgramming(const Program &program, Search &search, const Dea
           continue;
         next.push_back(state);
       }
-    llvm::sort(next, [](const State &a, const State &b) {
-      return a.load != b.load ? a.load < b.load : a.loss < b.loss;
-    });
+    llvm::sort(next,
+               [](const State &a, const State &b) { return a.load != b.load ? a.load < b.load : a.loss < b.loss; });
     std::vector<State> kept;
     for (const State &state : next)
       if (kept.empty() || state.loss < kept.back().loss)
@@ -146,10 +146,11 @@ bool solveByBranchAndBound(const Program &program, Search &search, const Deadlin
     for (unsigned c = 0; c < program.units[u].size(); ++c)
       if (search.allowed[u][c])
         spread[u] = std::max(spread[u], search.reduced[u][c]);
-  llvm::sort(open.units, [&](unsigned a, unsigned b) { return spread[a] != spread[b] ? spread[a] > spread[b] : a < b; });
+  llvm::sort(open.units,
+             [&](unsigned a, unsigned b) { return spread[a] != spread[b] ? spread[a] > spread[b] : a < b; });
   size_t depth = open.units.size();
-  std::vector<double> reducedLeft =
-      suffixMinima(search, open.units, program, [&](unsigned u, unsigned c) { return reducedCost(program, search, u, c); });
+  std::vector<double> reducedLeft = suffixMinima(
+      search, open.units, program, [&](unsigned u, unsigned c) { return reducedCost(program, search, u, c); });
   std::vector<std::vector<double>> loadLeft;
   for (unsigned r = 0; r < m; ++r)
     loadLeft.push_back(

@@ -282,7 +282,8 @@ void Builder::makePairs() {
   };
   auto addPotts = [&](unsigned from, Side fromSide, unsigned to, Side toSide, double loss, std::vector<double> rows,
                       bool hard) {
-    PottsTerm term{unitOf[from], unitOf[to], labelsOf(from, fromSide), labelsOf(to, toSide), loss, std::move(rows), hard};
+    PottsTerm term{unitOf[from],    unitOf[to], labelsOf(from, fromSide), labelsOf(to, toSide), loss,
+                   std::move(rows), hard};
     if (term.u > term.v) {
       std::swap(term.u, term.v);
       std::swap(term.labelU, term.labelV);

@@ -21,9 +21,7 @@ namespace bitwright::solver {
 static Error fail(const Twine &message) { return createStringError(inconvertibleErrorCode(), message); }
 
 StringRef nameOf(Plan::Status status) {
-  return status == Plan::Status::Optimal     ? "optimal"
-         : status == Plan::Status::WithinGap ? "within gap"
-                                             : "time limit";
+  return status == Plan::Status::Optimal ? "optimal" : status == Plan::Status::WithinGap ? "within gap" : "time limit";
 }
 
 static bool differs(const AllocationProblem &problem, const Edge &edge, ArrayRef<unsigned> choices) {
@@ -53,8 +51,8 @@ static double totalOf(const AllocationProblem &problem, unsigned metric, StringR
       sum += problem.groups[g].choices[choices[g]].costs[metric];
   if (edges)
     for (const Edge &edge : problem.edges)
-      if (metric < edge.costs.size() && edge.costs[metric] != 0 && (set.empty() || problem.groups[edge.to].set == set) &&
-          differs(problem, edge, choices))
+      if (metric < edge.costs.size() && edge.costs[metric] != 0 &&
+          (set.empty() || problem.groups[edge.to].set == set) && differs(problem, edge, choices))
         sum += edge.costs[metric];
   return sum;
 }
@@ -186,7 +184,8 @@ static std::string explainTogether(const AllocationProblem &problem, ArrayRef<Bu
 // One program
 //===----------------------------------------------------------------------===//
 
-/// Moves a unit, and by way of broken ties others to their cheapest choice that keeps the tie. False when there is none.
+/// Moves a unit, and by way of broken ties others to their cheapest choice that keeps the tie. False when there is
+/// none.
 static bool moveTied(const Program &program, State &state, unsigned unit, unsigned choice) {
   std::vector<char> moved(program.units.size(), 0);
   std::vector<unsigned> queue = {unit};
@@ -359,6 +358,14 @@ static Expected<Plan> solveProgram(const AllocationProblem &problem, ArrayRef<Bu
     return fail("no plan was found within " + Twine(std::to_string(options.timeLimit)) +
                 " s, and none was excluded; allow more time or wider budgets");
   plan.choices = program->expand(search.best, unsigned(problem.groups.size()));
+  for (unsigned b = 0; b < budgets.size(); ++b) {
+    double value = valueOf(problem, budgets[b], plan.choices), limit = program->limits[b];
+    double slack = 2e-9 * std::abs(limit);
+    if (budgets[b].lower ? value < limit - slack : value > limit + slack)
+      return fail("budget '" + budgets[b].text + "': the figures that it sums differ so much in size that rounding " +
+                  "decides, the sum came out as " + budgets[b].print(value) +
+                  "; check them, or give them to fewer digits");
+  }
   plan.loss = lossOf(problem, plan.choices);
   plan.bound = std::min(search.bound, plan.loss);
   if (search.closed(*program, 0))
@@ -443,7 +450,8 @@ Expected<std::vector<ParetoPoint>> sweep(const AllocationProblem &problem, Array
     double share = points > 1 ? double(i) / (points - 1) : 1;
     now[budget].relative = false;
     now[budget].limit = i + 1 == points ? high : low + share * (high - low);
-    now[budget].text = now[budget].quantity() + (varied.lower ? " >= " : " <= ") + printLimit(varied, now[budget].limit);
+    now[budget].text =
+        now[budget].quantity() + (varied.lower ? " >= " : " <= ") + printLimit(varied, now[budget].limit);
     SolveOptions warm = options;
     warm.start = start;
     Expected<Plan> plan = solveProgram(problem, now, warm, nullptr);
@@ -498,7 +506,8 @@ Expected<std::vector<SplitCandidate>> solveSplit(const AllocationProblem &proble
       candidate.secondBits = target * (1 + r) / (1 + ratio * r);
       candidate.firstBits = ratio * candidate.secondBits;
       std::vector<Budget> now(budgets.begin(), budgets.end());
-      for (auto [set, bits] : {std::pair(split.first, candidate.firstBits), std::pair(split.second, candidate.secondBits)}) {
+      for (auto [set, bits] :
+           {std::pair(split.first, candidate.firstBits), std::pair(split.second, candidate.secondBits)}) {
         now.push_back(average(set, bits + split.window, false));
         if (split.window > 0)
           now.push_back(average(set, bits - split.window, true));
@@ -522,8 +531,8 @@ Expected<std::vector<SplitCandidate>> solveSplit(const AllocationProblem &proble
       candidates.push_back(std::move(candidate));
     }
   if (candidates.empty())
-    return fail("no split of " + Twine(std::to_string(split.averageBits)) + " bits between '" + split.first + "' and '" +
-                split.second + "' keeps the budgets; widen the ratios or the window");
+    return fail("no split of " + Twine(std::to_string(split.averageBits)) + " bits between '" + split.first +
+                "' and '" + split.second + "' keeps the budgets; widen the ratios or the window");
   llvm::sort(candidates, [](const SplitCandidate &a, const SplitCandidate &b) {
     // Of equal losses the larger target, then the smaller ratio.
     return std::tuple(a.firstLoss + a.secondLoss, -a.target, a.ratio) <

@@ -98,7 +98,8 @@ void printTable(ArrayRef<std::vector<std::string>> rows) {
 
 void printGroups(const AllocationProblem &problem, const Plan &plan) {
   std::optional<unsigned> bytes = problem.findMetric("bytes");
-  std::vector<std::vector<std::string>> rows = {{"group", "weight", "activation", "bits", "loss", "next best", "loss change", "price"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"group", "weight", "activation", "bits", "loss", "next best", "loss change", "price"}};
   for (unsigned g = 0; g < problem.groups.size(); ++g) {
     const Group &group = problem.groups[g];
     const Choice &choice = group.choices[plan.choices[g]];
@@ -146,7 +147,8 @@ void printPareto(ArrayRef<ParetoPoint> points) {
 void printCandidates(ArrayRef<SplitCandidate> candidates) {
   if (candidates.empty())
     return;
-  std::vector<std::vector<std::string>> rows = {{"target", "ratio", "first bits", "second bits", "first loss", "second loss"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"target", "ratio", "first bits", "second bits", "first loss", "second loss"}};
   for (const SplitCandidate &candidate : candidates)
     rows.push_back({number(candidate.target), number(candidate.ratio), number(candidate.firstBits),
                     number(candidate.secondBits), number(candidate.firstLoss), number(candidate.secondLoss)});

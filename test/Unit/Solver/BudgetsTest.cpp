@@ -94,7 +94,8 @@ TEST(Budgets, MessagesAboutAProblem) {
   EXPECT_EQ(checked("size[first] <= 1"), "no error");
   EXPECT_EQ(checked("bops <= 1"), "budget 'bops <= 1': the choices have no figure 'bops'; they have: bytes, latency");
   EXPECT_EQ(checked("size[second] <= 1"), "budget 'size[second] <= 1': no group is in a set 'second'; sets: first");
-  EXPECT_EQ(checked("count(s3) <= 1"), "budget 'count(s3) <= 1': no choice has the format 's3'; weight formats: s4, s8");
+  EXPECT_EQ(checked("count(s3) <= 1"),
+            "budget 'count(s3) <= 1': no choice has the format 's3'; weight formats: s4, s8");
   EXPECT_EQ(checked("peak_memory <= 1"), "budget 'peak_memory <= 1': the problem has no memory points");
   EXPECT_EQ(checked("average_bits <= 4"), "budget 'average_bits <= 4': no group says how many elements it has");
 }

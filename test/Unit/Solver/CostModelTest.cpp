@@ -90,7 +90,9 @@ TEST(ActivationMemory, Points) {
 
 TEST(ActivationMemory, Messages) {
   AllocationProblem problem = twoGroups();
-  auto errorOf = [&](LiveTensor tensor) { return llvm::toString(addActivationMemory(problem, {"s0", "s1"}, {tensor})); };
+  auto errorOf = [&](LiveTensor tensor) {
+    return llvm::toString(addActivationMemory(problem, {"s0", "s1"}, {tensor}));
+  };
   EXPECT_EQ(errorOf({"t", 1, 2, 10, 0, 0}), "tensor 't': expected a live range within the 2 steps, found 1 to 2");
   EXPECT_EQ(errorOf({"t", 1, 0, 10, 0, 0}), "tensor 't': expected a live range within the 2 steps, found 1 to 0");
   EXPECT_EQ(errorOf({"t", 0, 1, 10, 5, 0}), "tensor 't': there is no group 5; there are 2");

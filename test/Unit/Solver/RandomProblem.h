@@ -36,8 +36,8 @@ struct Shape {
 
 /// Layers of very different size whose loss falls by about 6 dB a bit; metrics bytes and latency.
 inline AllocationProblem makeProblem(Random &random, const Shape &shape) {
-  static const std::pair<const char *, const char *> formats[] = {
-      {"s4", "s8"}, {"s8", "s8"}, {"s8", "s16"}, {"s16", "s16"}, {"s2", "s8"}, {"s6", "s8"}};
+  static const std::pair<const char *, const char *> formats[] = {{"s4", "s8"},   {"s8", "s8"}, {"s8", "s16"},
+                                                                  {"s16", "s16"}, {"s2", "s8"}, {"s6", "s8"}};
   static const double bits[] = {4, 8, 8, 16, 2, 6}, activationBits[] = {8, 8, 16, 16, 8, 8};
   AllocationProblem problem;
   problem.metrics = {"bytes", "latency"};
@@ -50,9 +50,10 @@ inline AllocationProblem makeProblem(Random &random, const Shape &shape) {
       Choice choice;
       choice.weight = formats[c].first;
       choice.activation = formats[c].second;
-      choice.loss = sensitivity * (std::exp2(-2 * bits[c]) + std::exp2(-2 * activationBits[c])) * 256 * random.uniform(0.7, 1.3);
-      choice.costs = {group.elements * bits[c] / 8, group.elements * 1e-6 * speed * (bits[c] + activationBits[c]) / 16 *
-                                                        random.uniform(0.8, 1.2)};
+      choice.loss =
+          sensitivity * (std::exp2(-2 * bits[c]) + std::exp2(-2 * activationBits[c])) * 256 * random.uniform(0.7, 1.3);
+      choice.costs = {group.elements * bits[c] / 8,
+                      group.elements * 1e-6 * speed * (bits[c] + activationBits[c]) / 16 * random.uniform(0.8, 1.2)};
       if (shape.wholeNumbers) {
         choice.loss = random.below(40);
         choice.costs = {double(random.below(30)), double(random.below(30))};

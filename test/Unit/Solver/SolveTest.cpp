@@ -290,8 +290,9 @@ TEST(Infeasible, OneBudget) {
   EXPECT_EQ(errorOf(threeLayers(), "average_bits <= 3.5"),
             "no plan keeps the budgets: 'average_bits <= 3.5' cannot be met by any plan, the smallest possible "
             "average_bits is 4");
-  EXPECT_EQ(errorOf(threeLayers(), "count(s8) >= 4"),
-            "no plan keeps the budgets: 'count(s8) >= 4' cannot be met by any plan, the largest possible count(s8) is 3");
+  EXPECT_EQ(
+      errorOf(threeLayers(), "count(s8) >= 4"),
+      "no plan keeps the budgets: 'count(s8) >= 4' cannot be met by any plan, the largest possible count(s8) is 3");
   AllocationProblem memory = threeLayers();
   memory.memoryPoints = {{"p", 7}};
   for (Choice &choice : memory.groups[0].choices)
@@ -302,9 +303,10 @@ TEST(Infeasible, OneBudget) {
 
 TEST(Infeasible, TwoBudgetsTogether) {
   // At most 90 bytes leave no more than one small layer at 8 bits: c (85).
-  EXPECT_EQ(errorOf(threeLayers(), "latency <= 6 ms, size <= 90 B, count(s8) >= 2"),
-            "no plan keeps these budgets together: 'size <= 90 B' (with the others the smallest possible size is 110 B) "
-            "and 'count(s8) >= 2' (with the others the largest possible count(s8) is 1)");
+  EXPECT_EQ(
+      errorOf(threeLayers(), "latency <= 6 ms, size <= 90 B, count(s8) >= 2"),
+      "no plan keeps these budgets together: 'size <= 90 B' (with the others the smallest possible size is 110 B) "
+      "and 'count(s8) >= 2' (with the others the largest possible count(s8) is 1)");
 }
 
 TEST(Infeasible, LimitsArePrintedSoThatTheyCanBeKept) {
@@ -326,8 +328,7 @@ TEST(Infeasible, Ties) {
   EXPECT_EQ(errorOf(problem, "size <= 1 kB"),
             "the groups 'a', 'b' must have the same choice, and there is none that all of them have");
   problem.ties[0].side = Side::Weight;
-  EXPECT_EQ(errorOf(problem, "size <= 1 kB"),
-            "no plan keeps the ties of the groups: they contradict each other");
+  EXPECT_EQ(errorOf(problem, "size <= 1 kB"), "no plan keeps the ties of the groups: they contradict each other");
 }
 
 TEST(BadProblem, Messages) {
@@ -353,6 +354,19 @@ TEST(BadProblem, Messages) {
   problem = threeLayers();
   problem.edges.push_back({0, 1, Side::Activation, Side::Activation, -1, {}});
   EXPECT_EQ(errorOf(problem, "size <= 1 B"), "edge 'a' -> 'b': expected a loss of at least 0, found -1.000000");
+  problem = threeLayers();
+  problem.memoryPoints = {{"p", -1}};
+  EXPECT_EQ(errorOf(problem, "size <= 1 B"), "memory point 'p': expected at least 0 bytes, found -1.000000");
+  problem.memoryPoints[0].fixed = 0;
+  problem.groups[0].choices[0].memory = {{0, -2}};
+  EXPECT_EQ(errorOf(problem, "size <= 1 B"),
+            "group 'a', choice 's4/s8': expected activation memory of at least 0 bytes, found -2.000000");
+  problem.groups[0].choices[0].memory = {{1, 2}};
+  EXPECT_EQ(errorOf(problem, "size <= 1 B"), "group 'a': memory point 1 does not exist; there are 1");
+  // Beside 1e18 the difference of 50 and 100 bytes is lost; a at 8 bits seems to fit.
+  problem = threeLayers();
+  problem.groups[0].choices.push_back({"s2", "s8", 9, {-1e18, 1}, {}});
+  EXPECT_NE(errorOf(problem, "size <= 90 B").find("differ so much in size that rounding decides"), std::string::npos);
   problem = threeLayers();
   problem.pairs.push_back({1, 1, 0, 0, 1});
   EXPECT_EQ(errorOf(problem, "size <= 1 B"), "a pair term joins group 'b' with itself");

@@ -80,7 +80,8 @@ TEST(Split, SharesTheAverage) {
     // B (1 + r) = B_first r + B_second by construction.
     EXPECT_NEAR(candidate.firstBits / candidate.secondBits, candidate.ratio, 1e-12);
     for (auto [set, bits] : {std::pair("content", candidate.firstBits), std::pair("quality", candidate.secondBits)}) {
-      double value = valueOf(problem, budgetsOf("average_bits[" + std::string(set) + "] <= 8")[0], candidate.plan.choices);
+      double value =
+          valueOf(problem, budgetsOf("average_bits[" + std::string(set) + "] <= 8")[0], candidate.plan.choices);
       EXPECT_LE(std::abs(value - bits), 0.1 * (1 + 1e-6));
     }
     EXPECT_LE(candidate.plan.averageBits, 6 * (1 + 1e-9));
@@ -101,8 +102,9 @@ TEST(Split, Messages) {
     llvm::Expected<std::vector<SplitCandidate>> result = solveSplit(problem, {}, split);
     return result ? "no error" : llvm::toString(result.takeError());
   };
-  EXPECT_EQ(errorOf(), "no split of 6.000000 bits between 'content' and 'quality' keeps the budgets; widen the ratios or "
-                       "the window");
+  EXPECT_EQ(errorOf(),
+            "no split of 6.000000 bits between 'content' and 'quality' keeps the budgets; widen the ratios or "
+            "the window");
   split.ratios = {-1};
   EXPECT_EQ(errorOf(), "a split needs targets above 0 and at most 6.000000 and ratios above 0");
   split.second = "content";
