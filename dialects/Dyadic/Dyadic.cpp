@@ -41,9 +41,10 @@ std::string ConvTransposeOp::inferSymbolicShapes(Operands operands, Results resu
   // The same rule as the float operation: a temporary view of its attributes.
   const SymbolicShape &x = operands[0], &w = operands[1];
   size_t spatial = w.size() < 3 ? 0 : w.size() - 2;
-  if (!spatial || x.size() != w.size() || getStrides().size() != spatial || getDilations().size() != spatial || getPads().size() != 2 * spatial ||
-      getOutputPadding().size() != spatial)
-    return "C3: expected input and weight of one rank >= 3 and one stride, dilation and output_padding a spatial dimension, two pads";
+  if (!spatial || x.size() != w.size() || getStrides().size() != spatial || getDilations().size() != spatial ||
+      getPads().size() != 2 * spatial || getOutputPadding().size() != spatial)
+    return "C3: expected input and weight of one rank >= 3 and one stride, dilation and output_padding a spatial "
+           "dimension, two pads";
   if (auto rows = constantOf(w[0]), channels = constantOf(x[1]); rows && channels && *rows != *channels)
     return "C1: expected input channels to be " + std::to_string(*rows) + ", found " + std::to_string(*channels);
   if (auto rows = constantOf(w[0]); int64_t(getGroups()) < 1 || (rows && *rows % int64_t(getGroups())))
@@ -53,19 +54,23 @@ std::string ConvTransposeOp::inferSymbolicShapes(Operands operands, Results resu
     auto kernel = constantOf(w[i + 2]);
     if (!kernel)
       return "expected a weight with static kernel dimensions";
-    shape.push_back((x[i + 2] - 1) * getStrides()[i] + (getOutputPadding()[i] + (*kernel - 1) * getDilations()[i] + 1 - getPads()[i] - getPads()[spatial + i]));
+    shape.push_back((x[i + 2] - 1) * getStrides()[i] + (getOutputPadding()[i] + (*kernel - 1) * getDilations()[i] + 1 -
+                                                        getPads()[i] - getPads()[spatial + i]));
   }
   results.push_back(shape);
   return "";
 }
 std::string LinearOp::inferSymbolicShapes(Operands operands, Results results) { return linearShape(operands, results); }
 std::string MatmulOp::inferSymbolicShapes(Operands operands, Results results) { return matmulShape(operands, results); }
-std::string ReduceSumOp::inferSymbolicShapes(Operands operands, Results results) { return reduceShape(operands[0], getAxes(), getKeepdims(), results); }
+std::string ReduceSumOp::inferSymbolicShapes(Operands operands, Results results) {
+  return reduceShape(operands[0], getAxes(), getKeepdims(), results);
+}
 std::string AvgPoolOp::inferSymbolicShapes(Operands operands, Results results) {
   if (operands[0].size() < 3)
     return "expected an input of rank >= 3 (N, C, spatial), found rank " + std::to_string(operands[0].size());
   SymbolicShape shape = {operands[0][0], operands[0][1]};
-  if (auto error = windowShape(operands[0], getKernel(), getStrides(), getPads(), getDilations(), getCeilMode(), shape); !error.empty())
+  if (auto error = windowShape(operands[0], getKernel(), getStrides(), getPads(), getDilations(), getCeilMode(), shape);
+      !error.empty())
     return error;
   results.push_back(shape);
   return "";
@@ -89,7 +94,8 @@ static LogicalResult verifyMultiplier(Operation *op, int64_t multiplier, int64_t
   int64_t low = int64_t(1) << (bits - 1), high = int64_t(1) << bits;
   // A multiplier below its range is legal for a dead channel and where R3 had to cut the shift at 62.
   if (multiplier < 0 || multiplier >= high || (multiplier != 0 && multiplier < low && shift != 62))
-    return op->emitOpError() << "C1: expected a multiplier of " << bits << " bits in [" << low << ", " << high << "), found " << multiplier;
+    return op->emitOpError() << "C1: expected a multiplier of " << bits << " bits in [" << low << ", " << high
+                             << "), found " << multiplier;
   return success();
 }
 
@@ -112,7 +118,8 @@ LogicalResult RescaleOp::verify() {
       return emitOpError() << "C4: expected a static dimension along axis " << *axis;
   }
   if (int64_t(getMultiplier().size()) != expected || int64_t(getShift().size()) != expected)
-    return emitOpError() << "C4: expected " << expected << " multipliers and shifts, found " << getMultiplier().size() << " and " << getShift().size();
+    return emitOpError() << "C4: expected " << expected << " multipliers and shifts, found " << getMultiplier().size()
+                         << " and " << getShift().size();
   for (auto [multiplier, shift] : llvm::zip(getMultiplier(), getShift()))
     if (failed(verifyMultiplier(*this, multiplier, shift, getMultiplierBits())))
       return failure();
@@ -124,7 +131,8 @@ LogicalResult AddOp::verify() {
   return verifyClamp(*this, getClamp(), getOutput().getType());
 }
 LogicalResult MulOp::verify() {
-  if (failed(verifyBits(*this, getMultiplierBits())) || failed(verifyMultiplier(*this, getMultiplier(), getShift(), getMultiplierBits())))
+  if (failed(verifyBits(*this, getMultiplierBits())) ||
+      failed(verifyMultiplier(*this, getMultiplier(), getShift(), getMultiplierBits())))
     return failure();
   return verifyClamp(*this, getClamp(), getOutput().getType());
 }
@@ -145,6 +153,7 @@ LogicalResult AvgPoolOp::verify() {
   for (int64_t k : getKernel())
     window *= k;
   if (int64_t(getMultiplier().size()) != window || int64_t(getShift().size()) != window)
-    return emitOpError() << "C1: expected " << window << " multipliers and shifts, found " << getMultiplier().size() << " and " << getShift().size();
+    return emitOpError() << "C1: expected " << window << " multipliers and shifts, found " << getMultiplier().size()
+                         << " and " << getShift().size();
   return verifyClamp(*this, getClamp(), getOutput().getType());
 }

@@ -37,14 +37,19 @@ static SmallVector<int64_t> layoutAt(std::optional<ArrayAttr> layouts, unsigned 
     return SmallVector<int64_t>(cast<DenseI64ArrayAttr>((*layouts)[i]).asArrayRef());
   return llvm::to_vector(llvm::seq<int64_t>(0, cast<RankedTensorType>(type).getRank()));
 }
-SmallVector<int64_t> FusedOp::getOperandLayout(unsigned i) { return layoutAt(getOperandLayouts(), i, getInputs()[i].getType()); }
-SmallVector<int64_t> FusedOp::getResultLayout(unsigned i) { return layoutAt(getResultLayouts(), i, getOutputs()[i].getType()); }
+SmallVector<int64_t> FusedOp::getOperandLayout(unsigned i) {
+  return layoutAt(getOperandLayouts(), i, getInputs()[i].getType());
+}
+SmallVector<int64_t> FusedOp::getResultLayout(unsigned i) {
+  return layoutAt(getResultLayouts(), i, getOutputs()[i].getType());
+}
 
 static LogicalResult verifyLayouts(FusedOp op, std::optional<ArrayAttr> layouts, ValueRange values, StringRef what) {
   if (!layouts)
     return success();
   if (layouts->size() != values.size())
-    return op.emitOpError() << "expected one layout a " << what << " (" << values.size() << "), found " << layouts->size();
+    return op.emitOpError() << "expected one layout a " << what << " (" << values.size() << "), found "
+                            << layouts->size();
   for (auto [attr, value] : llvm::zip(*layouts, values)) {
     auto layout = dyn_cast<DenseI64ArrayAttr>(attr);
     int64_t rank = cast<RankedTensorType>(value.getType()).getRank();
@@ -53,7 +58,8 @@ static LogicalResult verifyLayouts(FusedOp op, std::optional<ArrayAttr> layouts,
       sorted.assign(layout.asArrayRef().begin(), layout.asArrayRef().end());
     llvm::sort(sorted);
     if (!layout || !llvm::equal(sorted, llvm::seq<int64_t>(0, rank)))
-      return op.emitOpError() << "expected the layout of each " << what << " to be a permutation of its " << rank << " dimensions, found " << attr;
+      return op.emitOpError() << "expected the layout of each " << what << " to be a permutation of its " << rank
+                              << " dimensions, found " << attr;
   }
   return success();
 }
@@ -110,14 +116,16 @@ ParseResult FusedOp::parse(OpAsmParser &parser, OperationState &result) {
   SmallVector<OpAsmParser::Argument> arguments;
   SmallVector<OpAsmParser::UnresolvedOperand> operands;
   auto parseOne = [&]() -> ParseResult {
-    return failure(parser.parseArgument(arguments.emplace_back()) || parser.parseEqual() || parser.parseOperand(operands.emplace_back()));
+    return failure(parser.parseArgument(arguments.emplace_back()) || parser.parseEqual() ||
+                   parser.parseOperand(operands.emplace_back()));
   };
   FunctionType type;
-  if (parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren, parseOne) || parser.parseOptionalAttrDict(result.attributes) ||
-      parser.parseColonType(type))
+  if (parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren, parseOne) ||
+      parser.parseOptionalAttrDict(result.attributes) || parser.parseColonType(type))
     return failure();
   if (type.getNumInputs() != operands.size())
-    return parser.emitError(parser.getNameLoc()) << "expected " << operands.size() << " operand types, found " << type.getNumInputs();
+    return parser.emitError(parser.getNameLoc())
+           << "expected " << operands.size() << " operand types, found " << type.getNumInputs();
   for (auto [argument, input] : llvm::zip(arguments, type.getInputs()))
     argument.type = input;
   result.addTypes(type.getResults());

@@ -33,7 +33,9 @@ void QnnDialect::initialize() {
       >();
 }
 
-WeightStore &bitwright::getWeightStore(MLIRContext *context) { return context->getOrLoadDialect<QnnDialect>()->getWeights(); }
+WeightStore &bitwright::getWeightStore(MLIRContext *context) {
+  return context->getOrLoadDialect<QnnDialect>()->getWeights();
+}
 
 StringRef bitwright::getName(Operation *op) {
   auto name = op->getAttrOfType<StringAttr>("name");
@@ -65,7 +67,8 @@ Attribute SchemeAttr::parse(AsmParser &parser, Type) {
     return {};
   auto granularity = symbolizeGranularity(word);
   if (!granularity) {
-    parser.emitError(parser.getCurrentLocation()) << "expected a granularity (tensor, axis, group, two_level, per_token, row_column), found '" << word << "'";
+    parser.emitError(parser.getCurrentLocation())
+        << "expected a granularity (tensor, axis, group, two_level, per_token, row_column), found '" << word << "'";
     return {};
   }
   if (*granularity == Granularity::Axis && parser.parseInteger(axis))
@@ -95,7 +98,8 @@ OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }
 
 LogicalResult ConstantOp::verify() {
   if (getValue().getShapedType() != getOutput().getType())
-    return emitOpError() << "expected the result type to be the literal's type " << getValue().getShapedType() << ", found " << getOutput().getType();
+    return emitOpError() << "expected the result type to be the literal's type " << getValue().getShapedType()
+                         << ", found " << getOutput().getType();
   return success();
 }
 
@@ -105,18 +109,22 @@ static std::string storageOf(Type element) {
 }
 
 /// C1 and C2 of qnn.quantize and qnn.dequantize.
-static LogicalResult verifyScheme(Operation *op, RankedTensorType codes, RankedTensorType scale, Value zeroPoint, SchemeAttr scheme) {
+static LogicalResult verifyScheme(Operation *op, RankedTensorType codes, RankedTensorType scale, Value zeroPoint,
+                                  SchemeAttr scheme) {
   std::string storage = storageOf(codes.getElementType());
   if (storage != scheme.getStorage())
-    return op->emitOpError() << "C1: expected codes of the scheme's storage " << scheme.getStorage() << ", found " << storage;
+    return op->emitOpError() << "C1: expected codes of the scheme's storage " << scheme.getStorage() << ", found "
+                             << storage;
   if (scheme.getGranularity() == Granularity::Tensor && scale.getRank() != 0)
     return op->emitOpError() << "C2: expected a scale of rank 0 for granularity tensor, found " << scale;
   if (scheme.getGranularity() == Granularity::Axis) {
     if (scheme.getAxis() < 0 || scheme.getAxis() >= codes.getRank())
-      return op->emitOpError() << "C2: axis " << scheme.getAxis() << " is outside the rank " << codes.getRank() << " of the codes";
+      return op->emitOpError() << "C2: axis " << scheme.getAxis() << " is outside the rank " << codes.getRank()
+                               << " of the codes";
     int64_t size = codes.getDimSize(scheme.getAxis());
     if (scale.getRank() != 1 || (!ShapedType::isDynamic(size) && scale.getDimSize(0) != size))
-      return op->emitOpError() << "C2: expected " << size << " scales along axis " << scheme.getAxis() << ", found " << scale;
+      return op->emitOpError() << "C2: expected " << size << " scales along axis " << scheme.getAxis() << ", found "
+                               << scale;
   }
   if (zeroPoint) {
     auto type = cast<RankedTensorType>(zeroPoint.getType());

@@ -28,7 +28,8 @@ static std::string expectEqual(AffineExpr expected, AffineExpr found, const Twin
   return "";
 }
 
-AffineExpr bitwright::windowOutput(AffineExpr input, int64_t kernel, int64_t stride, int64_t padLow, int64_t padHigh, int64_t dilation, bool ceilMode) {
+AffineExpr bitwright::windowOutput(AffineExpr input, int64_t kernel, int64_t stride, int64_t padLow, int64_t padHigh,
+                                   int64_t dilation, bool ceilMode) {
   AffineExpr free = input + (padLow + padHigh - dilation * (kernel - 1) - 1);
   if (!ceilMode)
     return free.floorDiv(stride) + 1;
@@ -43,38 +44,46 @@ AffineExpr bitwright::windowOutput(AffineExpr input, int64_t kernel, int64_t str
   return count;
 }
 
-std::string bitwright::windowShape(const SymbolicShape &input, ArrayRef<int64_t> kernel, ArrayRef<int64_t> strides, ArrayRef<int64_t> pads,
-                                   ArrayRef<int64_t> dilations, bool ceilMode, SymbolicShape &result) {
+std::string bitwright::windowShape(const SymbolicShape &input, ArrayRef<int64_t> kernel, ArrayRef<int64_t> strides,
+                                   ArrayRef<int64_t> pads, ArrayRef<int64_t> dilations, bool ceilMode,
+                                   SymbolicShape &result) {
   size_t spatial = kernel.size();
   if (input.size() != spatial + 2)
-    return "expected an input of rank " + std::to_string(spatial + 2) + " (N, C, spatial), found rank " + std::to_string(input.size());
+    return "expected an input of rank " + std::to_string(spatial + 2) + " (N, C, spatial), found rank " +
+           std::to_string(input.size());
   if (strides.size() != spatial || dilations.size() != spatial || pads.size() != 2 * spatial)
-    return "C3: expected " + std::to_string(spatial) + " strides and dilations and " + std::to_string(2 * spatial) + " pads, found " +
-           std::to_string(strides.size()) + ", " + std::to_string(dilations.size()) + " and " + std::to_string(pads.size());
+    return "C3: expected " + std::to_string(spatial) + " strides and dilations and " + std::to_string(2 * spatial) +
+           " pads, found " + std::to_string(strides.size()) + ", " + std::to_string(dilations.size()) + " and " +
+           std::to_string(pads.size());
   for (size_t i = 0; i < spatial; ++i) {
     if (kernel[i] < 1 || strides[i] < 1 || dilations[i] < 1)
       return "C3: expected positive kernel, strides and dilations";
-    AffineExpr size = windowOutput(input[i + 2], kernel[i], strides[i], pads[i], pads[spatial + i], dilations[i], ceilMode);
+    AffineExpr size =
+        windowOutput(input[i + 2], kernel[i], strides[i], pads[i], pads[spatial + i], dilations[i], ceilMode);
     size = simplifyAffineExpr(size, 0, 4096);
     if (auto constant = constantOf(size); constant && *constant < 0)
-      return "window of spatial dimension " + std::to_string(i) + " does not fit: output size " + std::to_string(*constant);
+      return "window of spatial dimension " + std::to_string(i) + " does not fit: output size " +
+             std::to_string(*constant);
     result.push_back(size);
   }
   return "";
 }
 
-std::string bitwright::convShape(Operands operands, ArrayRef<int64_t> strides, ArrayRef<int64_t> pads, ArrayRef<int64_t> dilations, int64_t groups, Results results) {
+std::string bitwright::convShape(Operands operands, ArrayRef<int64_t> strides, ArrayRef<int64_t> pads,
+                                 ArrayRef<int64_t> dilations, int64_t groups, Results results) {
   const SymbolicShape &x = operands[0], &w = operands[1];
   if (w.size() < 3)
     return "expected a weight of rank 3 or more (O, C/groups, kernel), found rank " + std::to_string(w.size());
   if (x.size() != w.size())
-    return "expected an input of the weight's rank " + std::to_string(w.size()) + ", found rank " + std::to_string(x.size());
+    return "expected an input of the weight's rank " + std::to_string(w.size()) + ", found rank " +
+           std::to_string(x.size());
   if (groups < 1)
     return "C2: expected groups >= 1, found " + std::to_string(groups);
   if (auto error = expectEqual(w[1] * groups, x[1], "input channels"); !error.empty())
     return "C1: " + error;
   if (auto outputs = constantOf(w[0]); outputs && *outputs % groups)
-    return "C2: expected output channels divisible by groups = " + std::to_string(groups) + ", found " + std::to_string(*outputs);
+    return "C2: expected output channels divisible by groups = " + std::to_string(groups) + ", found " +
+           std::to_string(*outputs);
   SmallVector<int64_t> kernel;
   for (AffineExpr dim : ArrayRef<AffineExpr>(w).drop_front(2)) {
     if (!constantOf(dim))
@@ -94,7 +103,8 @@ std::string bitwright::convShape(Operands operands, ArrayRef<int64_t> strides, A
 std::string bitwright::linearShape(Operands operands, Results results) {
   const SymbolicShape &x = operands[0], &w = operands[1];
   if (x.empty() || w.size() != 2)
-    return "expected an input of rank >= 1 and a weight of rank 2 (N, K), found ranks " + std::to_string(x.size()) + " and " + std::to_string(w.size());
+    return "expected an input of rank >= 1 and a weight of rank 2 (N, K), found ranks " + std::to_string(x.size()) +
+           " and " + std::to_string(w.size());
   if (auto error = expectEqual(w[1], x.back(), "the last input dimension (K)"); !error.empty())
     return error;
   if (operands.size() > 2 && (operands[2].size() != 1 || !expectEqual(w[0], operands[2][0], "bias").empty()))
@@ -108,7 +118,8 @@ std::string bitwright::linearShape(Operands operands, Results results) {
 std::string bitwright::matmulShape(Operands operands, Results results) {
   const SymbolicShape &a = operands[0], &b = operands[1];
   if (a.size() < 2 || b.size() < 2)
-    return "expected operands of rank >= 2, found ranks " + std::to_string(a.size()) + " and " + std::to_string(b.size());
+    return "expected operands of rank >= 2, found ranks " + std::to_string(a.size()) + " and " +
+           std::to_string(b.size());
   if (auto error = expectEqual(a.back(), b[b.size() - 2], "rows of the right operand (K)"); !error.empty())
     return error;
   SymbolicShape batchA(a.begin(), a.end() - 2), batchB(b.begin(), b.end() - 2), shape;
@@ -149,19 +160,23 @@ std::string ConvTransposeOp::inferSymbolicShapes(Operands operands, Results resu
   const SymbolicShape &x = operands[0], &w = operands[1];
   size_t spatial = w.size() < 3 ? 0 : w.size() - 2;
   if (!spatial || x.size() != w.size())
-    return "expected input and weight of one rank >= 3, found " + std::to_string(x.size()) + " and " + std::to_string(w.size());
-  if (getStrides().size() != spatial || getDilations().size() != spatial || getPads().size() != 2 * spatial || getOutputPadding().size() != spatial)
+    return "expected input and weight of one rank >= 3, found " + std::to_string(x.size()) + " and " +
+           std::to_string(w.size());
+  if (getStrides().size() != spatial || getDilations().size() != spatial || getPads().size() != 2 * spatial ||
+      getOutputPadding().size() != spatial)
     return "C3: expected one stride, dilation and output_padding a spatial dimension and two pads";
   if (auto error = expectEqual(w[0], x[1], "input channels"); !error.empty())
     return "C1: " + error;
   if (auto channels = constantOf(w[0]); channels && (getGroups() == 0 || *channels % int64_t(getGroups())))
-    return "C1: expected input channels divisible by groups = " + std::to_string(getGroups()) + ", found " + std::to_string(*channels);
+    return "C1: expected input channels divisible by groups = " + std::to_string(getGroups()) + ", found " +
+           std::to_string(*channels);
   SymbolicShape shape = {x[0], w[1] * int64_t(getGroups())};
   for (size_t i = 0; i < spatial; ++i) {
     auto kernel = constantOf(w[i + 2]);
     if (!kernel)
       return "expected a weight with static kernel dimensions";
-    shape.push_back((x[i + 2] - 1) * getStrides()[i] + (getOutputPadding()[i] + (*kernel - 1) * getDilations()[i] + 1 - getPads()[i] - getPads()[spatial + i]));
+    shape.push_back((x[i + 2] - 1) * getStrides()[i] + (getOutputPadding()[i] + (*kernel - 1) * getDilations()[i] + 1 -
+                                                        getPads()[i] - getPads()[spatial + i]));
   }
   results.push_back(shape);
   return "";
@@ -193,15 +208,20 @@ std::string WeightOp::inferSymbolicShapes(Operands, Results results) {
 }
 std::string QuantizeOp::inferSymbolicShapes(Operands operands, Results results) { return same(operands, results); }
 std::string DequantizeOp::inferSymbolicShapes(Operands operands, Results results) { return same(operands, results); }
-std::string SoftmaxOp::inferSymbolicShapes(Operands operands, Results results) { return sameWithAxis(operands, getAxis(), results); }
-std::string LogSoftmaxOp::inferSymbolicShapes(Operands operands, Results results) { return sameWithAxis(operands, getAxis(), results); }
+std::string SoftmaxOp::inferSymbolicShapes(Operands operands, Results results) {
+  return sameWithAxis(operands, getAxis(), results);
+}
+std::string LogSoftmaxOp::inferSymbolicShapes(Operands operands, Results results) {
+  return sameWithAxis(operands, getAxis(), results);
+}
 std::string LayerNormOp::inferSymbolicShapes(Operands operands, Results results) {
   if (auto error = sameWithAxis(operands, getAxis(), results); !error.empty())
     return error;
   for (const SymbolicShape &parameter : operands.drop_front()) {
     SymbolicShape normalised(operands[0].begin() + getAxis(), operands[0].end());
     if (parameter.size() != normalised.size())
-      return "expected scale and bias of rank " + std::to_string(normalised.size()) + ", found rank " + std::to_string(parameter.size());
+      return "expected scale and bias of rank " + std::to_string(normalised.size()) + ", found rank " +
+             std::to_string(parameter.size());
     for (auto [a, b] : llvm::zip(normalised, parameter))
       if (auto error = expectEqual(a, b, "a dimension of scale or bias"); !error.empty())
         return error;
@@ -216,34 +236,49 @@ static std::string channelParameters(Operands operands, Results results) {
       return "expected parameters of shape [" + text(operands[0][1]) + "]";
   return same(operands, results);
 }
-std::string BatchNormOp::inferSymbolicShapes(Operands operands, Results results) { return channelParameters(operands, results); }
+std::string BatchNormOp::inferSymbolicShapes(Operands operands, Results results) {
+  return channelParameters(operands, results);
+}
 std::string GroupNormOp::inferSymbolicShapes(Operands operands, Results results) {
   if (operands[0].size() >= 2)
     if (auto channels = constantOf(operands[0][1]); channels && (getGroups() == 0 || *channels % int64_t(getGroups())))
-      return "expected channels divisible by groups = " + std::to_string(getGroups()) + ", found " + std::to_string(*channels);
+      return "expected channels divisible by groups = " + std::to_string(getGroups()) + ", found " +
+             std::to_string(*channels);
   return channelParameters(operands, results);
 }
 std::string SqueezeExciteOp::inferSymbolicShapes(Operands operands, Results results) {
   const SymbolicShape &x = operands[0], &w1 = operands[1], &w2 = operands[3];
   if (x.size() < 3 || w1.size() != 2 || w2.size() != 2)
     return "expected x of rank >= 3 and two weights of rank 2";
-  for (std::string error : {expectEqual(x[1], w1[1], "columns of the reduce weight"), expectEqual(x[1], w2[0], "rows of the expand weight"),
-                            expectEqual(w1[0], w2[1], "columns of the expand weight")})
+  for (std::string error :
+       {expectEqual(x[1], w1[1], "columns of the reduce weight"), expectEqual(x[1], w2[0], "rows of the expand weight"),
+        expectEqual(w1[0], w2[1], "columns of the expand weight")})
     if (!error.empty())
       return error;
   const SymbolicShape &b1 = operands[2], &b2 = operands[4];
-  if (b1.size() != 1 || b2.size() != 1 || !expectEqual(w1[0], b1[0], "").empty() || !expectEqual(w2[0], b2[0], "").empty())
+  if (b1.size() != 1 || b2.size() != 1 || !expectEqual(w1[0], b1[0], "").empty() ||
+      !expectEqual(w2[0], b2[0], "").empty())
     return "expected biases of shapes [" + text(w1[0]) + "] and [" + text(w2[0]) + "]";
   if (getGate() != "sigmoid" && getGate() != "hard_sigmoid")
     return "expected the gate sigmoid or hard_sigmoid, found '" + getGate().str() + "'";
   return same(operands, results);
 }
 
-std::string ReduceMeanOp::inferSymbolicShapes(Operands o, Results r) { return reduceShape(o[0], getAxes(), getKeepdims(), r); }
-std::string ReduceSumOp::inferSymbolicShapes(Operands o, Results r) { return reduceShape(o[0], getAxes(), getKeepdims(), r); }
-std::string ReduceMaxOp::inferSymbolicShapes(Operands o, Results r) { return reduceShape(o[0], getAxes(), getKeepdims(), r); }
-std::string ReduceMinOp::inferSymbolicShapes(Operands o, Results r) { return reduceShape(o[0], getAxes(), getKeepdims(), r); }
-std::string ReduceL2Op::inferSymbolicShapes(Operands o, Results r) { return reduceShape(o[0], getAxes(), getKeepdims(), r); }
+std::string ReduceMeanOp::inferSymbolicShapes(Operands o, Results r) {
+  return reduceShape(o[0], getAxes(), getKeepdims(), r);
+}
+std::string ReduceSumOp::inferSymbolicShapes(Operands o, Results r) {
+  return reduceShape(o[0], getAxes(), getKeepdims(), r);
+}
+std::string ReduceMaxOp::inferSymbolicShapes(Operands o, Results r) {
+  return reduceShape(o[0], getAxes(), getKeepdims(), r);
+}
+std::string ReduceMinOp::inferSymbolicShapes(Operands o, Results r) {
+  return reduceShape(o[0], getAxes(), getKeepdims(), r);
+}
+std::string ReduceL2Op::inferSymbolicShapes(Operands o, Results r) {
+  return reduceShape(o[0], getAxes(), getKeepdims(), r);
+}
 std::string ArgmaxOp::inferSymbolicShapes(Operands o, Results r) {
   int64_t axis = getAxis();
   return reduceShape(o[0], axis, getKeepdims(), r);
@@ -253,13 +288,19 @@ template <typename PoolOp> static std::string poolShape(PoolOp op, Operands oper
   if (operands[0].size() < 3)
     return "expected an input of rank >= 3 (N, C, spatial), found rank " + std::to_string(operands[0].size());
   SymbolicShape shape = {operands[0][0], operands[0][1]};
-  if (auto error = windowShape(operands[0], op.getKernel(), op.getStrides(), op.getPads(), op.getDilations(), op.getCeilMode(), shape); !error.empty())
+  if (auto error = windowShape(operands[0], op.getKernel(), op.getStrides(), op.getPads(), op.getDilations(),
+                               op.getCeilMode(), shape);
+      !error.empty())
     return error;
   results.push_back(shape);
   return "";
 }
-std::string MaxPoolOp::inferSymbolicShapes(Operands operands, Results results) { return poolShape(*this, operands, results); }
-std::string AvgPoolOp::inferSymbolicShapes(Operands operands, Results results) { return poolShape(*this, operands, results); }
+std::string MaxPoolOp::inferSymbolicShapes(Operands operands, Results results) {
+  return poolShape(*this, operands, results);
+}
+std::string AvgPoolOp::inferSymbolicShapes(Operands operands, Results results) {
+  return poolShape(*this, operands, results);
+}
 
 //===----------------------------------------------------------------------===//
 // Data movement
@@ -278,7 +319,8 @@ std::string ConcatOp::inferSymbolicShapes(Operands operands, Results results) {
     for (int64_t i = 0; i < rank; ++i)
       if (i == axis)
         shape[i] = shape[i] + operand[i];
-      else if (auto error = expectEqual(shape[i], operand[i], "dimension " + Twine(i) + " of each operand"); !error.empty())
+      else if (auto error = expectEqual(shape[i], operand[i], "dimension " + Twine(i) + " of each operand");
+               !error.empty())
         return error;
   }
   results.push_back(shape);
@@ -290,13 +332,15 @@ std::string SliceOp::inferSymbolicShapes(Operands operands, Results results) {
   if (getStarts().getNumResults() != rank || getShape().getNumResults() != rank || getSteps().size() != rank)
     return "expected " + std::to_string(rank) + " starts, shape dimensions and steps";
   for (size_t i = 0; i < rank; ++i) {
-    auto size = constantOf(operands[0][i]), start = constantOf(getStarts().getResult(i)), count = constantOf(getShape().getResult(i));
+    auto size = constantOf(operands[0][i]), start = constantOf(getStarts().getResult(i)),
+         count = constantOf(getShape().getResult(i));
     if (getSteps()[i] == 0)
       return "expected steps that are not 0";
     if (size && start && count && *count > 0) {
       int64_t last = *start + (*count - 1) * getSteps()[i];
       if (*start < 0 || *start >= *size || last < 0 || last >= *size)
-        return "slice of dimension " + std::to_string(i) + " reaches from " + std::to_string(*start) + " to " + std::to_string(last) + ", outside its size " + std::to_string(*size);
+        return "slice of dimension " + std::to_string(i) + " reaches from " + std::to_string(*start) + " to " +
+               std::to_string(last) + ", outside its size " + std::to_string(*size);
     }
   }
   results.push_back(SymbolicShape(getShape().getResults()));

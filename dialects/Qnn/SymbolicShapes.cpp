@@ -41,8 +41,11 @@ std::string bitwright::broadcastShapes(ArrayRef<SymbolicShape> shapes, SymbolicS
       else if (constantOf(shape[i]) == 1 || provablyEqual(dim, shape[i]))
         continue;
       else
-        return "operands do not broadcast: dimension " + std::to_string(rank - shape.size() + i) + " is " + toText(dim) + " and " + toText(shape[i]) +
-               (constantOf(dim) && constantOf(shape[i]) ? "" : ", which are not provably equal: fix one of the symbols with --dim");
+        return "operands do not broadcast: dimension " + std::to_string(rank - shape.size() + i) + " is " +
+               toText(dim) + " and " + toText(shape[i]) +
+               (constantOf(dim) && constantOf(shape[i])
+                    ? ""
+                    : ", which are not provably equal: fix one of the symbols with --dim");
     }
   return "";
 }
@@ -139,7 +142,8 @@ LogicalResult bitwright::verifySymbolicShapes(Operation *op) {
       return success();
     SymbolicShape shape;
     for (int64_t size : type.getShape())
-      shape.push_back(ShapedType::isDynamic(size) ? getAffineSymbolExpr(next++, op->getContext()) : getAffineConstantExpr(size, op->getContext()));
+      shape.push_back(ShapedType::isDynamic(size) ? getAffineSymbolExpr(next++, op->getContext())
+                                                  : getAffineConstantExpr(size, op->getContext()));
     operands.push_back(shape);
   }
   std::string error = cast<SymbolicShapeOpInterface>(op).inferSymbolicShapes(operands, results);
@@ -151,11 +155,13 @@ LogicalResult bitwright::verifySymbolicShapes(Operation *op) {
   for (auto [index, result] : llvm::enumerate(op->getResults())) {
     auto type = cast<RankedTensorType>(result.getType());
     if (type.getRank() != int64_t(results[index].size()))
-      return op->emitOpError() << "expected result #" << index << " of rank " << results[index].size() << ", found " << type;
+      return op->emitOpError() << "expected result #" << index << " of rank " << results[index].size() << ", found "
+                               << type;
     for (int64_t i = 0; i < type.getRank(); ++i) {
       auto expected = constantOf(results[index][i]);
       if (expected && !type.isDynamicDim(i) && *expected != type.getDimSize(i))
-        return op->emitOpError() << "expected dimension " << i << " of result #" << index << " to be " << *expected << ", found " << type.getDimSize(i);
+        return op->emitOpError() << "expected dimension " << i << " of result #" << index << " to be " << *expected
+                                 << ", found " << type.getDimSize(i);
     }
   }
   return success();
@@ -217,13 +223,17 @@ FailureOr<SymbolicShapes> SymbolicShapes::compute(func::FuncOp func) {
   for (BlockArgument argument : func.getArguments()) {
     auto type = dyn_cast<RankedTensorType>(argument.getType());
     if (!type)
-      return func.emitError() << "argument " << argument.getArgNumber() << ": expected a ranked tensor, found " << argument.getType(), failure();
+      return func.emitError() << "argument " << argument.getArgNumber() << ": expected a ranked tensor, found "
+                              << argument.getType(),
+             failure();
     auto dims = func.getArgAttrOfType<AffineMapAttr>(argument.getArgNumber(), "qnn.dims");
     if (!dims && !type.hasStaticShape())
-      return func.emitError() << "argument " << argument.getArgNumber() << " has dynamic dimensions: expected the attribute qnn.dims", failure();
+      return func.emitError() << "argument " << argument.getArgNumber()
+                              << " has dynamic dimensions: expected the attribute qnn.dims",
+             failure();
     if (dims && int64_t(dims.getValue().getNumResults()) != type.getRank())
-      return func.emitError() << "argument " << argument.getArgNumber() << ": expected " << type.getRank() << " results in qnn.dims, found "
-                              << dims.getValue().getNumResults(),
+      return func.emitError() << "argument " << argument.getArgNumber() << ": expected " << type.getRank()
+                              << " results in qnn.dims, found " << dims.getValue().getNumResults(),
              failure();
     shapes.set(argument, dims ? SymbolicShape(dims.getValue().getResults()) : staticShape(type));
   }

@@ -10,9 +10,7 @@
 using namespace mlir;
 using namespace bitwright;
 
-CompiledRunner::~CompiledRunner() {
-  bw_session_destroy(session);
-}
+CompiledRunner::~CompiledRunner() { bw_session_destroy(session); }
 
 llvm::Error CompiledRunner::compile(const llvm::StringSet<> &wanted) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(func.getLoc());
@@ -27,7 +25,8 @@ llvm::Error CompiledRunner::compile(const llvm::StringSet<> &wanted) {
   auto inspect = [&](func::FuncOp fused) { noteAliases(fused, wanted); };
   auto compiled = InMemoryModel::compile(std::move(module), "", inspect);
   if (!compiled)
-    return llvm::joinErrors(llvm::createStringError("the float graph could not be compiled for calibration"), compiled.takeError());
+    return llvm::joinErrors(llvm::createStringError("the float graph could not be compiled for calibration"),
+                            compiled.takeError());
   model = std::move(*compiled);
   bw_session_options options = {threads, nullptr, 0};
   if (bw_session_create(model->get(), &options, &session) != BW_OK)
@@ -80,7 +79,8 @@ llvm::Error CompiledRunner::run(const Sample &sample, const llvm::StringSet<> &w
     inputs.push_back(tensor);
     if (auto it = observedAs.find(info.name); it != observedAs.end() && info.dtype == BW_F32)
       for (const std::string &name : it->second)
-        observe(name, {static_cast<const float *>(tensor.data), tensor.bytes / 4}, llvm::ArrayRef<int64_t>(tensor.dims, tensor.rank));
+        observe(name, {static_cast<const float *>(tensor.data), tensor.bytes / 4},
+                llvm::ArrayRef<int64_t>(tensor.dims, tensor.rank));
   }
   std::vector<bw_tensor> outputs(bw_model_output_count(model->get(), 0));
   if (bw_output_shapes(session, 0, inputs.data(), inputs.size(), outputs.data(), outputs.size()) != BW_OK)
@@ -99,10 +99,12 @@ llvm::Error CompiledRunner::run(const Sample &sample, const llvm::StringSet<> &w
     auto it = context.self->observedAs.find(value->name ? value->name : "");
     if (it != context.self->observedAs.end() && value->dtype == BW_F32)
       for (const std::string &name : it->second)
-        context.observe(name, {static_cast<const float *>(value->data), value->bytes / 4}, llvm::ArrayRef<int64_t>(value->dims, value->rank));
+        context.observe(name, {static_cast<const float *>(value->data), value->bytes / 4},
+                        llvm::ArrayRef<int64_t>(value->dims, value->rank));
     return 0;
   };
-  if (bw_run_capture(session, 0, inputs.data(), inputs.size(), outputs.data(), outputs.size(), capture, &context) != BW_OK)
+  if (bw_run_capture(session, 0, inputs.data(), inputs.size(), outputs.data(), outputs.size(), capture, &context) !=
+      BW_OK)
     return runtimeError();
   return llvm::Error::success();
 }

@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Data runs through a graph before it is quantized by compiling the float graph in memory and running it through the public C API
-// of the runtime: what is observed is what the float kernels compute.
+// Data runs through a graph before it is quantized by compiling the float graph in memory and running it through the
+// public C API of the runtime: what is observed is what the float kernels compute.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,7 +18,8 @@
 
 namespace bitwright {
 
-/// Compiles a clone of `func` at the first sample, with every wanted value stored. The set of wanted values must stay the same.
+/// Compiles a clone of `func` at the first sample, with every wanted value stored. The set of wanted values must stay
+/// the same.
 class CompiledRunner : public Runner {
 public:
   explicit CompiledRunner(mlir::func::FuncOp func, unsigned threads = 1) : func(func), threads(threads) {}

@@ -7,9 +7,9 @@
 #include "lib/Evaluate/InMemoryModel.h"
 #include "lib/Artifact/Artifact.h"
 #include "lib/Weights/WeightStore.h"
+#include "mlir/Pass/PassManager.h"
 #include "passes/Package/ExecToArtifact.h"
 #include "passes/Pipelines/Pipelines.h"
-#include "mlir/Pass/PassManager.h"
 
 using namespace mlir;
 using namespace bitwright;

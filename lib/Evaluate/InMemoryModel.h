@@ -18,10 +18,12 @@ namespace bitwright {
 /// A model of the runtime, compiled in this process.
 class InMemoryModel {
 public:
-  /// Fuses, lowers and packages `module`, which is consumed and holds one function of qnn and dyadic operations. `inspect` (optional) sees the
-  /// function once it is fused and has its layouts. `isa` as for lower-to-exec; empty: all.
-  static llvm::Expected<std::unique_ptr<InMemoryModel>> compile(mlir::OwningOpRef<mlir::ModuleOp> module, llvm::StringRef isa = "",
-                                                                llvm::function_ref<void(mlir::func::FuncOp)> inspect = nullptr);
+  /// Fuses, lowers and packages `module`, which is consumed and holds one function of qnn and dyadic operations.
+  /// `inspect` (optional) sees the function once it is fused and has its layouts. `isa` as for lower-to-exec; empty:
+  /// all.
+  static llvm::Expected<std::unique_ptr<InMemoryModel>>
+  compile(mlir::OwningOpRef<mlir::ModuleOp> module, llvm::StringRef isa = "",
+          llvm::function_ref<void(mlir::func::FuncOp)> inspect = nullptr);
   ~InMemoryModel() { bw_model_destroy(model); }
   InMemoryModel(const InMemoryModel &) = delete;
   bw_model *get() const { return model; }

@@ -22,7 +22,8 @@ llvm::Error bitwright::addSelfCheck(artifact::Model &model, uint64_t seed) {
     bw_session_destroy(session);
     bw_model_destroy(loaded);
   });
-  if (bw_model_load_memory(bytes.data(), bytes.size(), 0, &loaded) != BW_OK || bw_session_create(loaded, nullptr, &session) != BW_OK)
+  if (bw_model_load_memory(bytes.data(), bytes.size(), 0, &loaded) != BW_OK ||
+      bw_session_create(loaded, nullptr, &session) != BW_OK)
     return llvm::createStringError(bw_last_error());
 
   artifact::SelfCheck check;
@@ -41,7 +42,8 @@ llvm::Error bitwright::addSelfCheck(artifact::Model &model, uint64_t seed) {
     size_t count = 1;
     for (int32_t d = 0; d < input.rank; ++d) {
       if (!tensor.dims[d].evaluate(check.symbolValues.data(), check.symbolValues.size(), input.dims[d]))
-        return llvm::createStringError("self-check: the shape of input '" + tensor.name + "' cannot be evaluated at the smallest dimensions");
+        return llvm::createStringError("self-check: the shape of input '" + tensor.name +
+                                       "' cannot be evaluated at the smallest dimensions");
       count *= input.dims[d];
     }
     buffers.emplace_back((count * artifact::bitWidth(tensor.type) + 7) / 8);
@@ -59,7 +61,8 @@ llvm::Error bitwright::addSelfCheck(artifact::Model &model, uint64_t seed) {
   auto record = [](const bw_captured *value, void *user) {
     if (artifact::isInteger(artifact::ElementType(value->dtype)))
       static_cast<artifact::SelfCheck *>(user)->checksums.push_back(
-          {0, uint32_t(value->launch_index), uint32_t(value->buffer_index), artifact::checksumBytes(value->data, value->bytes)});
+          {0, uint32_t(value->launch_index), uint32_t(value->buffer_index),
+           artifact::checksumBytes(value->data, value->bytes)});
     return 0;
   };
   if (bw_run_capture(session, 0, inputs.data(), inputs.size(), outputs.data(), outputs.size(), record, &check) != BW_OK)

@@ -12,8 +12,8 @@
 
 namespace bitwright {
 
-/// Runs the artifact once on its probe inputs, at the smallest dimensions, and records the checksum of every integer tensor that a
-/// launch stores in `model.selfCheck`.
+/// Runs the artifact once on its probe inputs, at the smallest dimensions, and records the checksum of every integer
+/// tensor that a launch stores in `model.selfCheck`.
 llvm::Error addSelfCheck(artifact::Model &model, uint64_t seed = 1);
 
 } // namespace bitwright

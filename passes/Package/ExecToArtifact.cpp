@@ -67,9 +67,10 @@ AffineExpr bitwright::fromDimExpr(const artifact::DimExpr &expr, MLIRContext *co
 }
 
 static const std::pair<artifact::ElementType, StringRef> elementTypes[] = {
-    {artifact::ElementType::F32, "f32"}, {artifact::ElementType::F16, "f16"}, {artifact::ElementType::BF16, "bf16"}, {artifact::ElementType::S8, "i8"},
-    {artifact::ElementType::U8, "ui8"},  {artifact::ElementType::S16, "i16"}, {artifact::ElementType::S32, "i32"},   {artifact::ElementType::S64, "i64"},
-    {artifact::ElementType::Bool, "i1"}, {artifact::ElementType::S4, "i4"},   {artifact::ElementType::U4, "ui4"}};
+    {artifact::ElementType::F32, "f32"}, {artifact::ElementType::F16, "f16"}, {artifact::ElementType::BF16, "bf16"},
+    {artifact::ElementType::S8, "i8"},   {artifact::ElementType::U8, "ui8"},  {artifact::ElementType::S16, "i16"},
+    {artifact::ElementType::S32, "i32"}, {artifact::ElementType::S64, "i64"}, {artifact::ElementType::Bool, "i1"},
+    {artifact::ElementType::S4, "i4"},   {artifact::ElementType::U4, "ui4"}};
 
 artifact::ElementType bitwright::toElementType(Type type) {
   std::string text;
@@ -158,7 +159,9 @@ FailureOr<artifact::Model> bitwright::toArtifact(exec::ProgramOp program) {
       auto bytes = bytesOf(&op, code.getSource());
       artifact::CodeSegment segment;
       if (!artifact::parseIsa(code.getIsa().str(), segment.isa))
-        return op.emitOpError() << "expected an instruction set level (avx2, avx512vnni, amx), found '" << code.getIsa() << "'", failure();
+        return op.emitOpError() << "expected an instruction set level (avx2, avx512vnni, amx), found '" << code.getIsa()
+                                << "'",
+               failure();
       if (failed(bytes))
         return failure();
       segment.bytes = *bytes;
@@ -169,7 +172,9 @@ FailureOr<artifact::Model> bitwright::toArtifact(exec::ProgramOp program) {
       for (NamedAttribute entry : kernel.getEntries()) {
         artifact::KernelVariant variant;
         if (!artifact::parseIsa(entry.getName().str(), variant.isa) || !isa<IntegerAttr>(entry.getValue()))
-          return op.emitOpError() << "expected an instruction set level and an offset, found " << entry.getName() << " = " << entry.getValue(), failure();
+          return op.emitOpError() << "expected an instruction set level and an offset, found " << entry.getName()
+                                  << " = " << entry.getValue(),
+                 failure();
         variant.offset = cast<IntegerAttr>(entry.getValue()).getInt();
         k.variants.push_back(variant);
       }
@@ -177,7 +182,8 @@ FailureOr<artifact::Model> bitwright::toArtifact(exec::ProgramOp program) {
       kernels[kernel.getName()] = model.kernels.size();
       model.kernels.push_back(std::move(k));
     } else if (auto interface = dyn_cast<exec::InterfaceOp>(op)) {
-      for (auto [names, list] : {std::pair(interface.getInputs(), &entry.inputs), std::pair(interface.getOutputs(), &entry.outputs)})
+      for (auto [names, list] :
+           {std::pair(interface.getInputs(), &entry.inputs), std::pair(interface.getOutputs(), &entry.outputs)})
         for (auto name : names.getAsRange<StringAttr>()) {
           auto number = tensorNumber(&op, name);
           if (failed(number))
@@ -189,7 +195,9 @@ FailureOr<artifact::Model> bitwright::toArtifact(exec::ProgramOp program) {
       l.name = launch.getName().str();
       auto it = kernels.find(launch.getKernel());
       if (it == kernels.end())
-        return op.emitOpError() << "refers to the kernel '" << launch.getKernel() << "', which the program does not have", failure();
+        return op.emitOpError() << "refers to the kernel '" << launch.getKernel()
+                                << "', which the program does not have",
+               failure();
       l.kernel = it->second;
       for (auto buffer : launch.getBuffers().getAsRange<exec::BufferAttr>()) {
         artifact::BufferRef ref;
@@ -234,7 +242,8 @@ OwningOpRef<ModuleOp> bitwright::fromArtifact(const artifact::Model &model, MLIR
   for (const artifact::Symbol &symbol : model.symbols)
     symbols.push_back(qnn::SymbolAttr::get(context, symbol.name, symbol.lo, symbol.hi, symbol.divisor));
   const artifact::EntryPoint &entry = model.entries.front();
-  auto program = exec::ProgramOp::create(builder, loc, entry.name, builder.getArrayAttr(symbols), int64_t(model.arenaBytes));
+  auto program =
+      exec::ProgramOp::create(builder, loc, entry.name, builder.getArrayAttr(symbols), int64_t(model.arenaBytes));
   builder.createBlock(&program.getBody());
   auto mapOf = [&](llvm::ArrayRef<artifact::DimExpr> exprs) {
     SmallVector<AffineExpr> results;
@@ -249,7 +258,8 @@ OwningOpRef<ModuleOp> bitwright::fromArtifact(const artifact::Model &model, MLIR
   };
   for (const artifact::Tensor &t : model.tensors) {
     SmallVector<int64_t> order(t.order.begin(), t.order.end());
-    auto op = exec::TensorOp::create(builder, loc, t.name, fromElementType(t.type, context), mapOf(t.dims), order, DenseF32ArrayAttr(), DenseI32ArrayAttr());
+    auto op = exec::TensorOp::create(builder, loc, t.name, fromElementType(t.type, context), mapOf(t.dims), order,
+                                     DenseF32ArrayAttr(), DenseI32ArrayAttr());
     if (t.scheme.quantized) {
       op.setScalesAttr(builder.getDenseF32ArrayAttr(t.scheme.scales));
       op.setZeroPointsAttr(builder.getDenseI32ArrayAttr(t.scheme.zeroPoints));
@@ -259,7 +269,8 @@ OwningOpRef<ModuleOp> bitwright::fromArtifact(const artifact::Model &model, MLIR
   for (const artifact::Weight &w : model.weights)
     exec::WeightOp::create(builder, loc, w.name, w.layout, keep("bwm/" + w.name, w.bytes));
   for (const artifact::CodeSegment &c : model.code)
-    exec::CodeOp::create(builder, loc, artifact::isaName(c.isa), keep(std::string("bwm/code/") + artifact::isaName(c.isa), c.bytes));
+    exec::CodeOp::create(builder, loc, artifact::isaName(c.isa),
+                         keep(std::string("bwm/code/") + artifact::isaName(c.isa), c.bytes));
   for (const artifact::Kernel &k : model.kernels) {
     SmallVector<NamedAttribute> entries;
     for (const artifact::KernelVariant &v : k.variants)
@@ -276,10 +287,12 @@ OwningOpRef<ModuleOp> bitwright::fromArtifact(const artifact::Model &model, MLIR
   for (const artifact::Launch &l : entry.launches) {
     SmallVector<Attribute> buffers;
     for (const artifact::BufferRef &b : l.buffers)
-      buffers.push_back(exec::BufferAttr::get(context, exec::Place(b.kind), b.place, b.tensor < 0 ? "" : StringRef(model.tensors[b.tensor].name)));
+      buffers.push_back(exec::BufferAttr::get(context, exec::Place(b.kind), b.place,
+                                              b.tensor < 0 ? "" : StringRef(model.tensors[b.tensor].name)));
     SmallVector<int64_t> stores(l.stores.begin(), l.stores.end());
-    exec::LaunchOp::create(builder, loc, l.name, model.kernels[l.kernel].name, builder.getArrayAttr(buffers), stores, mapOf(l.dims), mapOf(l.tiles),
-                           mapOf(l.scratchBytes), l.note.empty() ? StringAttr() : builder.getStringAttr(l.note));
+    exec::LaunchOp::create(builder, loc, l.name, model.kernels[l.kernel].name, builder.getArrayAttr(buffers), stores,
+                           mapOf(l.dims), mapOf(l.tiles), mapOf(l.scratchBytes),
+                           l.note.empty() ? StringAttr() : builder.getStringAttr(l.note));
   }
   return module;
 }

@@ -13,11 +13,12 @@
 
 namespace bitwright {
 
-/// The artifact of a program. Bytes are shared with the weight store, not copied. Diagnoses references that do not resolve.
+/// The artifact of a program. Bytes are shared with the weight store, not copied. Diagnoses references that do not
+/// resolve.
 mlir::FailureOr<artifact::Model> toArtifact(exec::ProgramOp program);
 
-/// The program of an artifact, its bytes added to the context's weight store under "bwm/...". The inverse of `toArtifact`
-/// but for launch bodies, which a file does not hold.
+/// The program of an artifact, its bytes added to the context's weight store under "bwm/...". The inverse of
+/// `toArtifact` but for launch bodies, which a file does not hold.
 mlir::OwningOpRef<mlir::ModuleOp> fromArtifact(const artifact::Model &model, mlir::MLIRContext *context);
 
 artifact::DimExpr toDimExpr(mlir::AffineExpr expr);

@@ -9,9 +9,9 @@
 #include "dialects/Exec/Exec.h"
 #include "dialects/Kernel/Kernel.h"
 #include "dialects/Qnn/Qnn.h"
-#include "passes/Pipelines/AllPasses.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
+#include "passes/Pipelines/AllPasses.h"
 
 using namespace mlir;
 using namespace bitwright;
@@ -51,13 +51,14 @@ std::string bitwright::getPipelineText(Stage stage, const StageOptions &options)
   case Stage::Package:
     break; // not passes: they read and write files
   case Stage::Simplify:
-    onFunc("fold-constants");        // what exporters compute at run time although nothing varies
-    onFunc("fold-identities");       // copies and no-ops that exporters leave behind hide patterns
-    onFunc("matmul-to-linear");      // products with constant weights get their canonical form, so that biases find them
-    onFunc("fold-bias");             // an addition between a product and its batch norm would keep them apart
-    onFunc("fold-batch-norm");       // into the weights; alone it becomes a multiplication and an addition
-    onFunc("fold-bias");             // which may follow a product, as may an addition behind the norm
-    onFunc("recognise-idioms");      // norms, GELU, SiLU, ... as operations of their own; squeeze-excite needs the biases folded
+    onFunc("fold-constants");   // what exporters compute at run time although nothing varies
+    onFunc("fold-identities");  // copies and no-ops that exporters leave behind hide patterns
+    onFunc("matmul-to-linear"); // products with constant weights get their canonical form, so that biases find them
+    onFunc("fold-bias");        // an addition between a product and its batch norm would keep them apart
+    onFunc("fold-batch-norm");  // into the weights; alone it becomes a multiplication and an addition
+    onFunc("fold-bias");        // which may follow a product, as may an addition behind the norm
+    onFunc("recognise-idioms"); // norms, GELU, SiLU, ... as operations of their own; squeeze-excite needs the biases
+                                // folded
     onFunc("expand-squeeze-excite"); // recognised as one, but calibrated, quantized and lowered part by part
     onFunc("fold-identities");       // what recognition and expansion left over
     onModule("verify-simplified");   // the stage's contract: one function in the module
@@ -68,10 +69,10 @@ std::string bitwright::getPipelineText(Stage stage, const StageOptions &options)
     onFunc("assign-schemes{recipe=" + options.recipe + "}"); // what the recipe says, on each operation
     break;
   case Stage::Quantize:
-    onFunc("place-quantizers");   // activations: after fused activations, one grid where tensors share storage
-    onFunc("correct-bias");       // needs the input grids of place-quantizers and the float weights
-    onFunc("quantize-weights");   // codes and scales into the store, fine enough for the bias at the input's scale
-    onFunc("verify-quantized");   // the stage's contract
+    onFunc("place-quantizers"); // activations: after fused activations, one grid where tensors share storage
+    onFunc("correct-bias");     // needs the input grids of place-quantizers and the float weights
+    onFunc("quantize-weights"); // codes and scales into the store, fine enough for the bias at the input's scale
+    onFunc("verify-quantized"); // the stage's contract
     break;
   case Stage::Integerize:
     onFunc("convert-qnn-to-dyadic"); // dequantize, op, quantize becomes integer op and rescale
@@ -79,8 +80,9 @@ std::string bitwright::getPipelineText(Stage stage, const StageOptions &options)
     onFunc("verify-accumulators");   // no i32 accumulator can overflow, proven from the weights
     break;
   case Stage::Fuse:
-    onFunc("fuse-regions");   // one region, one kernel
-    onFunc("assign-layouts"); // memory order of the values between them
+    onFunc("fuse-regions");        // one region, one kernel
+    onFunc("verify-integer-only"); // what claims integers holds only integers
+    onFunc("assign-layouts");      // memory order of the values between them
     break;
   case Stage::Lower:
     onModule(options.isa.empty() ? "lower-to-exec" : "lower-to-exec{isa=" + options.isa + "}");
@@ -95,12 +97,14 @@ LogicalResult bitwright::buildStage(OpPassManager &manager, Stage stage, const S
 }
 
 void bitwright::registerAllDialects(DialectRegistry &registry) {
-  registry.insert<func::FuncDialect, arith::ArithDialect, qnn::QnnDialect, dyadic::DyadicDialect, kernel::KernelDialect, exec::ExecDialect>();
+  registry.insert<func::FuncDialect, arith::ArithDialect, qnn::QnnDialect, dyadic::DyadicDialect, kernel::KernelDialect,
+                  exec::ExecDialect>();
 }
 
 namespace {
 struct StagePipelineOptions : PassPipelineOptions<StagePipelineOptions> {
-  Option<std::string> recipe{*this, "recipe", llvm::cl::desc("built-in recipe or file (allocate)"), llvm::cl::init("w8a8")};
+  Option<std::string> recipe{*this, "recipe", llvm::cl::desc("built-in recipe or file (allocate)"),
+                             llvm::cl::init("w8a8")};
   Option<std::string> isa{*this, "isa", llvm::cl::desc("instruction set levels (lower)")};
 };
 } // namespace
@@ -115,9 +119,10 @@ void bitwright::registerAllPassesAndPipelines() {
     if (getPipelineText(Stage(i), {}).empty())
       continue;
     names.push_back(("stage-" + stages[i].name).str());
-    PassPipelineRegistration<StagePipelineOptions>(names.back(), stages[i].description, [i](OpPassManager &manager, const StagePipelineOptions &options) {
-      if (failed(buildStage(manager, Stage(i), {options.recipe, options.isa})))
-        llvm::report_fatal_error("a stage names a pass that is not registered");
-    });
+    PassPipelineRegistration<StagePipelineOptions>(
+        names.back(), stages[i].description, [i](OpPassManager &manager, const StagePipelineOptions &options) {
+          if (failed(buildStage(manager, Stage(i), {options.recipe, options.isa})))
+            llvm::report_fatal_error("a stage names a pass that is not registered");
+        });
   }
 }

@@ -30,8 +30,8 @@ struct StageOptions {
   std::string isa;             ///< comma-separated levels for `lower`; empty: all
 };
 
-/// The passes of a stage as pipeline text, each with its reason in the source. Import, calibrate and package are not passes:
-/// their text is empty.
+/// The passes of a stage as pipeline text, each with its reason in the source. Import, calibrate and package are not
+/// passes: their text is empty.
 std::string getPipelineText(Stage stage, const StageOptions &options);
 
 /// Adds the passes of a stage to a module's pass manager.

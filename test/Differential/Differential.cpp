@@ -4,9 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Every tensor that a launch stores is compared with the interpreter's value of the same name, bit for bit, on every instruction set level of the
-// host. Graphs come from seeds (random) or from an .mlir file as `--compile-to=integerize` writes it, with inputs from an .npz.
-// A random graph that fails is shrunk by leaving out steps and saved.
+// Every tensor that a launch stores is compared with the interpreter's value of the same name, bit for bit, on every
+// instruction set level of the host. Graphs come from seeds (random) or from an .mlir file as `--compile-to=integerize`
+// writes it, with inputs from an .npz. A random graph that fails is shrunk by leaving out steps and saved.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,10 +15,10 @@
 #include "lib/Formats/Npy.h"
 #include "lib/Reference/Interpreter.h"
 #include "lib/Weights/WeightStore.h"
-#include "passes/Pipelines/Pipelines.h"
-#include "test/Differential/RandomGraph.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
+#include "passes/Pipelines/Pipelines.h"
+#include "test/Differential/RandomGraph.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
@@ -33,7 +33,8 @@ static cl::opt<unsigned> graphs("graphs", cl::desc("Number of random graphs"), c
 static cl::opt<uint64_t> firstSeed("seed", cl::desc("Seed of the first random graph"), cl::init(1));
 static cl::opt<unsigned> maxSteps("steps", cl::desc("Largest number of steps of a random graph"), cl::init(7));
 static cl::opt<std::string> modelPath("model", cl::desc("Integerized model (.mlir)"));
-static cl::opt<std::string> inputsPath("inputs", cl::desc("Inputs of the model (.npz); random codes or floats in [-1, 1) without"));
+static cl::opt<std::string>
+    inputsPath("inputs", cl::desc("Inputs of the model (.npz); random codes or floats in [-1, 1) without"));
 static cl::list<std::string> dims("dim", cl::desc("NAME=VALUE: symbol values for random inputs (default: smallest)"));
 static cl::opt<std::string> saveFolder("save", cl::desc("Folder for failing graphs"), cl::init("."));
 static cl::opt<bool> verbose("verbose", cl::desc("Name each graph"), cl::init(false));
@@ -86,7 +87,9 @@ Outcome compare(func::FuncOp func, ArrayRef<Tensor> inputs) {
   llvm::StringMap<Tensor> expected;
   reference::InterpretOptions options;
   options.threads = 2;
-  options.observer = [&](Operation *op, unsigned result, const Tensor &tensor) { expected[getValueName(op->getResult(result))] = tensor; };
+  options.observer = [&](Operation *op, unsigned result, const Tensor &tensor) {
+    expected[getValueName(op->getResult(result))] = tensor;
+  };
   auto results = reference::interpret(func, inputs, options);
   if (failed(results)) {
     outcome.difference = "the interpreter failed";
@@ -146,7 +149,8 @@ Outcome compare(func::FuncOp func, ArrayRef<Tensor> inputs) {
         const Tensor &tensor = it->second;
         std::string at = (" in '" + name + "' (launch " + value->launch + ", " + context.where + ")").str();
         if (uint64_t(tensor.getNumBytes()) != value->bytes) {
-          context.outcome.difference = "expected " + tensor.describe() + ", found " + std::to_string(value->bytes) + " bytes" + at;
+          context.outcome.difference =
+              "expected " + tensor.describe() + ", found " + std::to_string(value->bytes) + " bytes" + at;
           return 1;
         }
         ++context.outcome.compared;
@@ -155,10 +159,13 @@ Outcome compare(func::FuncOp func, ArrayRef<Tensor> inputs) {
         for (int64_t i = 0; i < tensor.getNumElements(); ++i)
           if (memcmp(a + i * width, b + i * width, width) != 0) {
             Tensor found(tensor.getElement(), tensor.getShape(), b, nullptr);
-            if (reference::isFloat(tensor.getElement()) && std::isnan(tensor.asDouble(i)) && std::isnan(found.asDouble(i)))
+            if (reference::isFloat(tensor.getElement()) && std::isnan(tensor.asDouble(i)) &&
+                std::isnan(found.asDouble(i)))
               continue;
             llvm::raw_string_ostream(context.outcome.difference)
-                << "element " << i << " of " << tensor.describe() << ": expected " << llvm::format("%.9g", tensor.asDouble(i)) << ", found " << llvm::format("%.9g", found.asDouble(i)) << at;
+                << "element " << i << " of " << tensor.describe() << ": expected "
+                << llvm::format("%.9g", tensor.asDouble(i)) << ", found " << llvm::format("%.9g", found.asDouble(i))
+                << at;
             return 1;
           }
         return 0;
@@ -193,7 +200,8 @@ SmallVector<Tensor> randomInputs(func::FuncOp func, ArrayRef<int64_t> symbolValu
   return inputs;
 }
 
-Outcome runRandom(uint64_t seed, unsigned steps, ArrayRef<unsigned> skip, const DialectRegistry &registry, std::string *text) {
+Outcome runRandom(uint64_t seed, unsigned steps, ArrayRef<unsigned> skip, const DialectRegistry &registry,
+                  std::string *text) {
   MLIRContext context(registry);
   OwningOpRef<ModuleOp> module = makeRandomGraph(seed, steps, skip, &context);
   auto func = *module->getOps<func::FuncOp>().begin();
@@ -243,7 +251,8 @@ int runGraphs(const DialectRegistry &registry) {
     std::error_code status;
     llvm::raw_fd_ostream file(path, status);
     file << text;
-    llvm::errs() << "seed " << seed << ": " << smallest.difference << "; shrunk to " << steps - skip.size() << " steps, saved as " << path << "\n";
+    llvm::errs() << "seed " << seed << ": " << smallest.difference << "; shrunk to " << steps - skip.size()
+                 << " steps, saved as " << path << "\n";
   }
   llvm::outs() << "differential: " << passed << " passed, " << failures << " failed\n";
   return failures != 0;
@@ -284,7 +293,8 @@ int runModel(const DialectRegistry &registry) {
       formats::NpyArray array;
       size_t index = file ? file->find(getValueName(argument)) : 0;
       if (!file || index == file->size() || !file->read(index, array, error)) {
-        llvm::errs() << inputsPath << ": " << (error.empty() ? "no array named " + getValueName(argument) : error) << "\n";
+        llvm::errs() << inputsPath << ": " << (error.empty() ? "no array named " + getValueName(argument) : error)
+                     << "\n";
         return 1;
       }
       Tensor tensor(*reference::elementOf(cast<RankedTensorType>(argument.getType()).getElementType()), array.shape);

@@ -17,7 +17,8 @@ namespace {
 
 class Generator {
 public:
-  Generator(uint64_t seed, MLIRContext *context) : seed(seed), random(seed), builder(context), context(context), shapes(2) {}
+  Generator(uint64_t seed, MLIRContext *context)
+      : seed(seed), random(seed), builder(context), context(context), shapes(2) {}
 
   OwningOpRef<ModuleOp> run(unsigned steps, ArrayRef<unsigned> skip) {
     context->loadDialect<func::FuncDialect, qnn::QnnDialect, dyadic::DyadicDialect>();
@@ -27,7 +28,8 @@ public:
     if (dynamic)
       symbols = {{"N", 1, 3, 1}, {"W", 5, 19, 1}};
     AffineExpr n = getAffineSymbolExpr(0, context), w = getAffineSymbolExpr(1, context);
-    SymbolicShape shape = {dynamic ? n : constant(1), constant(1 + pick(40)), constant(4 + pick(8)), dynamic ? w : constant(5 + pick(14))};
+    SymbolicShape shape = {dynamic ? n : constant(1), constant(1 + pick(40)), constant(4 + pick(8)),
+                           dynamic ? w : constant(5 + pick(14))};
     auto type = typeOf(shape, builder.getI8Type());
     auto func = func::FuncOp::create(builder, builder.getUnknownLoc(), "main", builder.getFunctionType({type}, {}));
     setSymbols(func, symbols);
@@ -45,7 +47,8 @@ public:
     }
     Value last = values.back();
     if (values.size() == 1)
-      last = emit<qnn::MaxPoolOp>(builder.getI8Type(), last, i64s({1, 1}), i64s({1, 1}), i64s({0, 0, 0, 0}), i64s({1, 1}), builder.getBoolAttr(false));
+      last = emit<qnn::MaxPoolOp>(builder.getI8Type(), last, i64s({1, 1}), i64s({1, 1}), i64s({0, 0, 0, 0}),
+                                  i64s({1, 1}), builder.getBoolAttr(false));
     func::ReturnOp::create(builder, builder.getUnknownLoc(), last);
     func.setType(builder.getFunctionType({type}, {last.getType()}));
     func.setResultAttr(0, "qnn.name", builder.getStringAttr("y"));
@@ -59,7 +62,8 @@ private:
   IntegerAttr i32(int64_t value) { return builder.getI32IntegerAttr(value); }
 
   template <typename Op, typename... Args> Value emit(Type element, Args &&...args) {
-    auto op = Op::create(builder, builder.getUnknownLoc(), RankedTensorType::get({}, element), std::forward<Args>(args)...);
+    auto op =
+        Op::create(builder, builder.getUnknownLoc(), RankedTensorType::get({}, element), std::forward<Args>(args)...);
     setName(op, "s" + std::to_string(step) + "." + std::to_string(count++));
     if (failed(shapes.visit(op, /*refineTypes=*/true)))
       llvm::report_fatal_error("the generator made an illegal operation");
@@ -116,9 +120,10 @@ private:
     for (int64_t i = 0; i < slices; ++i)
       draw(bits + pick(2), multipliers[i], shifts[i]);
     int64_t zeroPoint = pick(41) - 20;
-    return emit<dyadic::RescaleOp>(builder.getI8Type(), accumulator, builder.getDenseI32ArrayAttr(multipliers), builder.getDenseI8ArrayAttr(shifts),
-                                   builder.getI64IntegerAttr(31), dyadic::RoundingAttr::get(context, rounding()), i32(0), i32(zeroPoint), clamp(zeroPoint),
-                                   axis ? builder.getI64IntegerAttr(*axis) : IntegerAttr());
+    return emit<dyadic::RescaleOp>(builder.getI8Type(), accumulator, builder.getDenseI32ArrayAttr(multipliers),
+                                   builder.getDenseI8ArrayAttr(shifts), builder.getI64IntegerAttr(31),
+                                   dyadic::RoundingAttr::get(context, rounding()), i32(0), i32(zeroPoint),
+                                   clamp(zeroPoint), axis ? builder.getI64IntegerAttr(*axis) : IntegerAttr());
   }
 
   /// log2 of the typical accumulator over K products of codes, minus that of a code.
@@ -155,14 +160,19 @@ private:
         int8_t shift, unused;
         draw(1, a, shift);
         draw(1, b, unused);
-        values.push_back(emit<dyadic::AddOp>(element, input, other, i32(pick(21) - 10), i32(pick(21) - 10), i32(a >> 1), i32(b >> 1), builder.getI8IntegerAttr(shift),
-                                             dyadic::RoundingAttr::get(context, pick(2) ? dyadic::Rounding::HalfUp : dyadic::Rounding::HalfEven), i32(zeroPoint), clamp(zeroPoint)));
+        values.push_back(emit<dyadic::AddOp>(
+            element, input, other, i32(pick(21) - 10), i32(pick(21) - 10), i32(a >> 1), i32(b >> 1),
+            builder.getI8IntegerAttr(shift),
+            dyadic::RoundingAttr::get(context, pick(2) ? dyadic::Rounding::HalfUp : dyadic::Rounding::HalfEven),
+            i32(zeroPoint), clamp(zeroPoint)));
       } else {
         int32_t multiplier;
         int8_t shift;
         draw(5, multiplier, shift);
-        values.push_back(emit<dyadic::MulOp>(element, input, other, i32(pick(21) - 10), i32(pick(21) - 10), i32(multiplier), builder.getI8IntegerAttr(shift),
-                                             builder.getI64IntegerAttr(31), dyadic::RoundingAttr::get(context, rounding()), i32(zeroPoint), clamp(zeroPoint)));
+        values.push_back(
+            emit<dyadic::MulOp>(element, input, other, i32(pick(21) - 10), i32(pick(21) - 10), i32(multiplier),
+                                builder.getI8IntegerAttr(shift), builder.getI64IntegerAttr(31),
+                                dyadic::RoundingAttr::get(context, rounding()), i32(zeroPoint), clamp(zeroPoint)));
       }
       return;
     }
@@ -177,7 +187,8 @@ private:
       int64_t k = 1 + pick(3), s = 1 + pick(2), p = pick(k);
       if (!fits(input, k))
         return;
-      values.push_back(emit<qnn::MaxPoolOp>(element, input, i64s({k, k}), i64s({s, s}), i64s({p, 0, p, p}), i64s({1, 1}), builder.getBoolAttr(false)));
+      values.push_back(emit<qnn::MaxPoolOp>(element, input, i64s({k, k}), i64s({s, s}), i64s({p, 0, p, p}),
+                                            i64s({1, 1}), builder.getBoolAttr(false)));
       return;
     }
     case 8: {
@@ -188,20 +199,24 @@ private:
       SmallVector<int8_t> shifts(k * k);
       for (int64_t i = 0; i < k * k; ++i)
         encode(0.9 / double(i + 1), multipliers[i], shifts[i]);
-      values.push_back(emit<dyadic::AvgPoolOp>(element, input, i64s({k, k}), i64s({s, s}), i64s({p, p, p, p}), i64s({1, 1}), builder.getBoolAttr(false), builder.getBoolAttr(pick(2) == 1),
-                                               i32(pick(21) - 10), builder.getDenseI32ArrayAttr(multipliers), builder.getDenseI8ArrayAttr(shifts),
-                                               dyadic::RoundingAttr::get(context, dyadic::Rounding::HalfUp), i32(pick(21) - 10), builder.getDenseI32ArrayAttr({-128, 127})));
+      values.push_back(emit<dyadic::AvgPoolOp>(
+          element, input, i64s({k, k}), i64s({s, s}), i64s({p, p, p, p}), i64s({1, 1}), builder.getBoolAttr(false),
+          builder.getBoolAttr(pick(2) == 1), i32(pick(21) - 10), builder.getDenseI32ArrayAttr(multipliers),
+          builder.getDenseI8ArrayAttr(shifts), dyadic::RoundingAttr::get(context, dyadic::Rounding::HalfUp),
+          i32(pick(21) - 10), builder.getDenseI32ArrayAttr({-128, 127})));
       return;
     }
     case 9: { // squeeze: mean over space
-      Value sum = emit<dyadic::ReduceSumOp>(builder.getI32Type(), input, i64s({2, 3}), builder.getBoolAttr(true), i32(pick(21) - 10));
+      Value sum = emit<dyadic::ReduceSumOp>(builder.getI32Type(), input, i64s({2, 3}), builder.getBoolAttr(true),
+                                            i32(pick(21) - 10));
       values.push_back(rescale(sum, 4, std::nullopt));
       return;
     }
     case 10: {
       Value other = values[pick(values.size())];
       SymbolicShape otherShape = shapes.get(other);
-      if (otherShape[0] != shape[0] || otherShape[2] != shape[2] || otherShape[3] != shape[3] || channels + *constantOf(otherShape[1]) > 128)
+      if (otherShape[0] != shape[0] || otherShape[2] != shape[2] || otherShape[3] != shape[3] ||
+          channels + *constantOf(otherShape[1]) > 128)
         return;
       values.push_back(emit<qnn::ConcatOp>(element, ValueRange{input, other}, builder.getI64IntegerAttr(1)));
       return;
@@ -209,30 +224,37 @@ private:
     case 11: { // a product over channels, through a transpose and back
       int64_t outputs = 1 + pick(40);
       Value last = emit<qnn::TransposeOp>(element, input, i64s({0, 2, 3, 1}));
-      Value sum = emit<dyadic::LinearOp>(builder.getI32Type(), last, weight({outputs, channels}, 8, -127, 127), weight({outputs}, 32, -2000, 2000), i32(pick(21) - 10));
+      Value sum = emit<dyadic::LinearOp>(builder.getI32Type(), last, weight({outputs, channels}, 8, -127, 127),
+                                         weight({outputs}, 32, -2000, 2000), i32(pick(21) - 10));
       values.push_back(emit<qnn::TransposeOp>(element, rescale(sum, typicalBits(channels), 3), i64s({0, 3, 1, 2})));
       return;
     }
     case 12: { // a float island
       auto floatType = RankedTensorType::get({}, builder.getF32Type()), codeType = RankedTensorType::get({}, element);
-      auto scale = qnn::ConstantOp::create(builder, builder.getUnknownLoc(), floatType, DenseElementsAttr::get(floatType, 0.031f));
-      auto zero = qnn::ConstantOp::create(builder, builder.getUnknownLoc(), codeType, DenseElementsAttr::get(codeType, int8_t(3)));
+      auto scale = qnn::ConstantOp::create(builder, builder.getUnknownLoc(), floatType,
+                                           DenseElementsAttr::get(floatType, 0.031f));
+      auto zero = qnn::ConstantOp::create(builder, builder.getUnknownLoc(), codeType,
+                                          DenseElementsAttr::get(codeType, int8_t(3)));
       (void)shapes.visit(scale);
       (void)shapes.visit(zero);
       auto scheme = qnn::SchemeAttr::get(context, "s8");
       Value x = emit<qnn::DequantizeOp>(builder.getF32Type(), input, scale, zero, scheme);
-      Value y = pick(2) ? emit<qnn::SigmoidOp>(builder.getF32Type(), x) : emit<qnn::SoftmaxOp>(builder.getF32Type(), x, builder.getI64IntegerAttr(1));
+      Value y = pick(2) ? emit<qnn::SigmoidOp>(builder.getF32Type(), x)
+                        : emit<qnn::SoftmaxOp>(builder.getF32Type(), x, builder.getI64IntegerAttr(1));
       values.push_back(emit<qnn::QuantizeOp>(element, y, scale, zero, scheme));
       return;
     }
     default: { // data movement
       int64_t low = pick(2), high = pick(3);
       if (pick(2))
-        values.push_back(emit<qnn::PadOp>(element, input, i64s({0, 0, low, high}), i64s({0, 0, high, low}), qnn::PadModeAttr::get(context, qnn::PadMode::Constant), builder.getF64FloatAttr(double(pick(41) - 20))));
+        values.push_back(emit<qnn::PadOp>(element, input, i64s({0, 0, low, high}), i64s({0, 0, high, low}),
+                                          qnn::PadModeAttr::get(context, qnn::PadMode::Constant),
+                                          builder.getF64FloatAttr(double(pick(41) - 20))));
       else if (fits(input, 2)) {
         SymbolicShape starts = {constant(0), constant(0), constant(low), constant(0)}, result(shape);
         result[2] = constant(*constantOf(shape[2]) - low);
-        values.push_back(emit<qnn::SliceOp>(element, input, shapeAttr(starts, symbols.size(), context), shapeAttr(result, symbols.size(), context), i64s({1, 1, 1, 1})));
+        values.push_back(emit<qnn::SliceOp>(element, input, shapeAttr(starts, symbols.size(), context),
+                                            shapeAttr(result, symbols.size(), context), i64s({1, 1, 1, 1})));
       }
       return;
     }
@@ -251,8 +273,10 @@ private:
       outputs += outputs % 2;
     }
     int64_t perGroup = channels / groups;
-    Value w = weight({outputs, perGroup, kh, kw}, 8, -127, 127), b = pick(2) ? weight({outputs}, 32, -3000, 3000) : Value();
-    Value sum = emit<dyadic::ConvOp>(builder.getI32Type(), input, w, b, i64s({stride, stride}), i64s({ph, pw, pw == 0 ? ph : 0, pw}), i64s({dilation, dilation}),
+    Value w = weight({outputs, perGroup, kh, kw}, 8, -127, 127),
+          b = pick(2) ? weight({outputs}, 32, -3000, 3000) : Value();
+    Value sum = emit<dyadic::ConvOp>(builder.getI32Type(), input, w, b, i64s({stride, stride}),
+                                     i64s({ph, pw, pw == 0 ? ph : 0, pw}), i64s({dilation, dilation}),
                                      builder.getI64IntegerAttr(groups), i32(pick(255) - 127));
     values.push_back(rescale(sum, typicalBits(perGroup * kh * kw), 1));
   }
@@ -269,6 +293,7 @@ private:
 
 } // namespace
 
-OwningOpRef<ModuleOp> bitwright::makeRandomGraph(uint64_t seed, unsigned steps, ArrayRef<unsigned> skip, MLIRContext *context) {
+OwningOpRef<ModuleOp> bitwright::makeRandomGraph(uint64_t seed, unsigned steps, ArrayRef<unsigned> skip,
+                                                 MLIRContext *context) {
   return Generator(seed, context).run(steps, skip);
 }

@@ -12,9 +12,10 @@
 
 namespace bitwright {
 
-/// A function of dyadic operations, data movement and an occasional float island, on a code tensor x: N x C x H x W. Every seed gives a
-/// legal graph; `skip` leaves out the numbered steps (shrinking a failure).
-mlir::OwningOpRef<mlir::ModuleOp> makeRandomGraph(uint64_t seed, unsigned steps, llvm::ArrayRef<unsigned> skip, mlir::MLIRContext *context);
+/// A function of dyadic operations, data movement and an occasional float island, on a code tensor x: N x C x H x W.
+/// Every seed gives a legal graph; `skip` leaves out the numbered steps (shrinking a failure).
+mlir::OwningOpRef<mlir::ModuleOp> makeRandomGraph(uint64_t seed, unsigned steps, llvm::ArrayRef<unsigned> skip,
+                                                  mlir::MLIRContext *context);
 
 } // namespace bitwright
 

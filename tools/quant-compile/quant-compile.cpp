@@ -13,11 +13,11 @@
 #include "lib/Statistics/Statistics.h"
 #include "lib/Support/Recipe.h"
 #include "lib/Weights/WeightStore.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Support/FileUtilities.h"
 #include "passes/Package/ExecToArtifact.h"
 #include "passes/Pipelines/Pipelines.h"
 #include "passes/Quantize/QuantizableOps.h"
-#include "mlir/Parser/Parser.h"
-#include "mlir/Support/FileUtilities.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
@@ -39,20 +39,31 @@ namespace {
 /// LLVM's libraries register options of their own, some under our names: ours are made after the parser was emptied.
 struct Flags {
   cl::OptionCategory category{"quant-compile options"};
-  cl::opt<std::string> modelPath{cl::Positional, cl::desc("MODEL.onnx (or .mlir with --compile-from)"), cl::Required, cl::cat(category)};
-  cl::opt<std::string> outputPath{"o", cl::desc("Output: .bwm, or .mlir with --compile-to"), cl::value_desc("FILE"), cl::cat(category)};
-  cl::opt<std::string> recipeName{"recipe", cl::desc("Built-in recipe (float, w8a8) or a YAML file"), cl::init("float"), cl::cat(category)};
+  cl::opt<std::string> modelPath{cl::Positional, cl::desc("MODEL.onnx (or .mlir with --compile-from)"), cl::Required,
+                                 cl::cat(category)};
+  cl::opt<std::string> outputPath{"o", cl::desc("Output: .bwm, or .mlir with --compile-to"), cl::value_desc("FILE"),
+                                  cl::cat(category)};
+  cl::opt<std::string> recipeName{"recipe", cl::desc("Built-in recipe (float, w8a8) or a YAML file"), cl::init("float"),
+                                  cl::cat(category)};
   cl::opt<std::string> calibrationPath{"calibration", cl::desc("Samples: FILE.npz or a folder"), cl::cat(category)};
-  cl::list<std::string> dimTexts{"dim", cl::desc("NAME=VALUE or NAME=LO..HI for a symbolic dimension (or INPUT:AXIS=...)"), cl::cat(category)};
-  cl::list<std::string> targets{"target", cl::desc("cpu (more to come: sm_80, sm_90a)"), cl::CommaSeparated, cl::cat(category)};
-  cl::opt<std::string> compileTo{"compile-to", cl::desc("Stop after this stage and write its IR"), cl::init("package"), cl::cat(category)};
-  cl::opt<std::string> compileFrom{"compile-from", cl::desc("MODEL is IR as this stage hands it on"), cl::cat(category)};
-  cl::opt<std::string> statisticsIn{"statistics-in", cl::desc("Use these statistics instead of running calibration"), cl::cat(category)};
+  cl::list<std::string> dimTexts{
+      "dim", cl::desc("NAME=VALUE or NAME=LO..HI for a symbolic dimension (or INPUT:AXIS=...)"), cl::cat(category)};
+  cl::list<std::string> targets{"target", cl::desc("cpu (more to come: sm_80, sm_90a)"), cl::CommaSeparated,
+                                cl::cat(category)};
+  cl::opt<std::string> compileTo{"compile-to", cl::desc("Stop after this stage and write its IR"), cl::init("package"),
+                                 cl::cat(category)};
+  cl::opt<std::string> compileFrom{"compile-from", cl::desc("MODEL is IR as this stage hands it on"),
+                                   cl::cat(category)};
+  cl::opt<std::string> statisticsIn{"statistics-in", cl::desc("Use these statistics instead of running calibration"),
+                                    cl::cat(category)};
   cl::opt<std::string> statisticsOut{"statistics-out", cl::desc("Save the statistics"), cl::cat(category)};
   cl::opt<std::string> jsonPath{"json", cl::desc("Write a summary of the compilation"), cl::cat(category)};
-  cl::opt<std::string> require{"require", cl::desc("int8, integer-only or no-fallback: refuse what falls short"), cl::cat(category)};
-  cl::opt<std::string> isaNames{"isa", cl::desc("Instruction set levels to compile for (default: all)"), cl::cat(category)};
-  cl::opt<unsigned> threadCount{"threads", cl::desc("Threads of calibration (default: all cores)"), cl::init(0), cl::cat(category)};
+  cl::opt<std::string> require{"require", cl::desc("int8, integer-only or no-fallback: refuse what falls short"),
+                               cl::cat(category)};
+  cl::opt<std::string> isaNames{"isa", cl::desc("Instruction set levels to compile for (default: all)"),
+                                cl::cat(category)};
+  cl::opt<unsigned> threadCount{"threads", cl::desc("Threads of calibration (default: all cores)"), cl::init(0),
+                                cl::cat(category)};
   cl::list<std::string> budgets{"budget", cl::desc("Reserved for precision allocation"), cl::cat(category)};
   cl::opt<std::string> planIn{"plan-in", cl::desc("Reserved for precision allocation"), cl::cat(category)};
   cl::opt<std::string> planOut{"plan-out", cl::desc("Reserved for precision allocation"), cl::cat(category)};
@@ -85,7 +96,8 @@ public:
       return;
     lastShown = now;
     shown = true;
-    llvm::errs() << (terminal ? "\r" : "") << "  " << text << ": " << done << " samples, " << llvm::format("%.0f s", now) << (terminal ? "" : "\n");
+    llvm::errs() << (terminal ? "\r" : "") << "  " << text << ": " << done << " samples, "
+                 << llvm::format("%.0f s", now) << (terminal ? "" : "\n");
   }
   void finish() {
     if (shown && llvm::sys::Process::StandardErrIsDisplayed())
@@ -115,7 +127,8 @@ public:
       return fail(llvm::toString(loadedRecipe.takeError()));
     recipe = *loadedRecipe;
     if (!flags->require.empty() && !recipe.quantize)
-      return fail("--require " + flags->require + ": the recipe '" + flags->recipeName + "' keeps everything in float: choose another one, for example --recipe w8a8");
+      return fail("--require " + flags->require + ": the recipe '" + flags->recipeName +
+                  "' keeps everything in float: choose another one, for example --recipe w8a8");
     DialectRegistry registry;
     registerAllDialects(registry);
     context.appendDialectRegistry(registry);
@@ -153,10 +166,15 @@ private:
     if (flags->outputPath.empty())
       return fail("expected -o FILE: where to write the result", BadUsage);
     if (!flags->budgets.empty() || !flags->planIn.empty() || !flags->planOut.empty() || !flags->reportPath.empty())
-      return fail("--budget, --plan-in, --plan-out and --report need precision allocation, which this version does not have: a recipe gives the schemes", BadUsage);
+      return fail("--budget, --plan-in, --plan-out and --report need precision allocation, which this version does not "
+                  "have: a recipe gives the schemes",
+                  BadUsage);
     auto last = parseStage(flags->compileTo);
     if (!last)
-      return fail("--compile-to: expected a stage (import, simplify, calibrate, transform, allocate, quantize, integerize, fuse, lower, package), found '" + flags->compileTo + "'", BadUsage);
+      return fail("--compile-to: expected a stage (import, simplify, calibrate, transform, allocate, quantize, "
+                  "integerize, fuse, lower, package), found '" +
+                      flags->compileTo + "'",
+                  BadUsage);
     lastStage = *last;
     if (!flags->compileFrom.empty()) {
       auto first = parseStage(flags->compileFrom);
@@ -165,7 +183,9 @@ private:
       firstStage = Stage(unsigned(*first) + 1);
     }
     if (lastStage < firstStage)
-      return fail("--compile-to=" + flags->compileTo + " lies before what --compile-from=" + flags->compileFrom + " continues with", BadUsage);
+      return fail("--compile-to=" + flags->compileTo + " lies before what --compile-from=" + flags->compileFrom +
+                      " continues with",
+                  BadUsage);
     for (const std::string &target : flags->targets)
       if (target != "cpu")
         return fail("--target: expected cpu, found '" + target + "' (GPU code generation is not part of this version)");
@@ -174,7 +194,8 @@ private:
         return fail("--isa: expected avx2 or avx512vnni, found '" + level + "'");
     if (flags->require == "int4")
       return fail("--require int4: 4-bit kernels are not part of this version");
-    if (!flags->require.empty() && flags->require != "int8" && flags->require != "integer-only" && flags->require != "no-fallback")
+    if (!flags->require.empty() && flags->require != "int8" && flags->require != "integer-only" &&
+        flags->require != "no-fallback")
       return fail("--require: expected int8, integer-only or no-fallback, found '" + flags->require + "'", BadUsage);
     for (const std::string &text : flags->dimTexts) {
       auto binding = parseDimBinding(text);
@@ -222,7 +243,8 @@ private:
     if (failed(buildStage(manager, stage, {flags->recipeName, flags->isaNames})))
       return fail("the stage " + getName(stage) + " names a pass that this build does not have", Internal);
     if (failed(manager.run(*module)))
-      return fail("the stage " + getName(stage) + " failed (see the messages above)", stage >= Stage::Fuse ? Internal : BadInput);
+      return fail("the stage " + getName(stage) + " failed (see the messages above)",
+                  stage >= Stage::Fuse ? Internal : BadInput);
     return Done;
   }
 
@@ -234,28 +256,34 @@ private:
     });
   }
 
-  /// --require: names what stayed in float although it must not. `int8`: any product; `no-fallback`: a product that the recipe wanted in integers;
-  /// `integer-only`: anything between the graph's input quantize and its output dequantize.
+  /// --require: names what stayed in float although it must not. `int8`: any product; `no-fallback`: a product that the
+  /// recipe wanted in integers; `integer-only`: anything between the graph's input quantize and its output dequantize.
   Exit checkRequirement() {
     if (flags->require.empty())
       return Done;
     if (flags->require == "integer-only") {
       PassManager manager(&context);
-      if (failed(parsePassPipeline("func.func(verify-integer-only{function=true})", manager)) || failed(manager.run(*module)))
-        return fail("--require integer-only: the operation above stays in float; the remarks of convert-qnn-to-dyadic say why");
+      if (failed(parsePassPipeline("func.func(verify-integer-only{function=true})", manager)) ||
+          failed(manager.run(*module)))
+        return fail(
+            "--require integer-only: the operation above stays in float; the remarks of convert-qnn-to-dyadic say why");
       return Done;
     }
     std::string names;
     module->walk([&](Operation *op) {
       if (!isa_and_nonnull<qnn::QnnDialect>(op->getDialect()) || isa<qnn::ConstantOp, qnn::WeightOp>(op))
         return;
-      bool floats = llvm::any_of(op->getResultTypes(), [](Type type) { return isa<FloatType>(cast<ShapedType>(type).getElementType()); });
+      bool floats = llvm::any_of(op->getResultTypes(),
+                                 [](Type type) { return isa<FloatType>(cast<ShapedType>(type).getElementType()); });
       bool product = isa<qnn::ConvOp, qnn::ConvTransposeOp, qnn::LinearOp, qnn::MatmulOp>(op);
       if (floats && product && (flags->require == "int8" || wanted.contains(bitwright::getName(op))))
         names += ("\n  " + bitwright::getName(op) + " (" + op->getName().stripDialect() + ")").str();
     });
     if (!names.empty())
-      return fail("--require " + flags->require + ": these operations stay in float (a recipe's keep_float or the remarks of convert-qnn-to-dyadic say why):" + names);
+      return fail(
+          "--require " + flags->require +
+          ": these operations stay in float (a recipe's keep_float or the remarks of convert-qnn-to-dyadic say why):" +
+          names);
     return Done;
   }
 
@@ -271,7 +299,8 @@ private:
       return Done;
     }
     if (flags->calibrationPath.empty())
-      return fail("the recipe '" + flags->recipeName + "' quantizes activations: expected --calibration FILE.npz|DIR or --statistics-in FILE");
+      return fail("the recipe '" + flags->recipeName +
+                  "' quantizes activations: expected --calibration FILE.npz|DIR or --statistics-in FILE");
     auto data = CalibrationData::open(flags->calibrationPath, func);
     if (!data)
       return fail(llvm::toString(data.takeError()));
@@ -348,8 +377,10 @@ private:
     llvm::json::Object stages;
     for (auto &[name, seconds] : progress.times)
       stages[name] = seconds;
-    llvm::json::Object summary{{"model", flags->modelPath}, {"recipe", flags->recipeName}, {"seconds", std::move(stages)}, {"kernels", int64_t(kernels)},
-                               {"launches", int64_t(launches)}, {"weight_bytes", int64_t(weightBytes)}, {"arena_bytes", int64_t(arenaBytes)}};
+    llvm::json::Object summary{{"model", flags->modelPath},         {"recipe", flags->recipeName},
+                               {"seconds", std::move(stages)},      {"kernels", int64_t(kernels)},
+                               {"launches", int64_t(launches)},     {"weight_bytes", int64_t(weightBytes)},
+                               {"arena_bytes", int64_t(arenaBytes)}};
     std::string error;
     auto file = openOutputFile(flags->jsonPath, &error);
     if (!file)
@@ -380,7 +411,8 @@ int main(int argc, char **argv) {
   flags = &parsed;
   registerAllPassesAndPipelines();
   cl::HideUnrelatedOptions(parsed.category);
-  cl::SetVersionPrinter([](llvm::raw_ostream &out) { out << "quant-compile " BITWRIGHT_VERSION " (LLVM " LLVM_VERSION_STRING ")\n"; });
+  cl::SetVersionPrinter(
+      [](llvm::raw_ostream &out) { out << "quant-compile " BITWRIGHT_VERSION " (LLVM " LLVM_VERSION_STRING ")\n"; });
   // Wrong usage ends with 2; LLVM's own parser would end with 1.
   std::string errors;
   llvm::raw_string_ostream errorStream(errors);

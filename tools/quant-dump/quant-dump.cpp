@@ -19,46 +19,59 @@ namespace cl = llvm::cl;
 static cl::OptionCategory category("quant-dump options");
 static cl::opt<std::string> path(cl::Positional, cl::desc("FILE.bwm"), cl::Required, cl::cat(category));
 static cl::opt<bool> execOnly("exec", cl::desc("Only the exec IR, in a form that quant-opt reads"), cl::cat(category));
-static cl::opt<std::string> codePath("code", cl::desc("Write the code segment of LEVEL to FILE (LEVEL=FILE), for a disassembler"), cl::cat(category));
+static cl::opt<std::string>
+    codePath("code", cl::desc("Write the code segment of LEVEL to FILE (LEVEL=FILE), for a disassembler"),
+             cl::cat(category));
 
 static void printTables(const artifact::Model &model) {
   llvm::outs() << "symbols:\n";
   for (const artifact::Symbol &symbol : model.symbols)
-    llvm::outs() << "  " << symbol.name << " in " << symbol.lo << ".." << symbol.hi << (symbol.divisor == 1 ? "" : ", a multiple of " + std::to_string(symbol.divisor)) << "\n";
+    llvm::outs() << "  " << symbol.name << " in " << symbol.lo << ".." << symbol.hi
+                 << (symbol.divisor == 1 ? "" : ", a multiple of " + std::to_string(symbol.divisor)) << "\n";
   llvm::outs() << "provenance:\n";
   for (const artifact::Property &property : model.provenance)
     llvm::outs() << "  " << property.key << ": " << property.value << "\n";
   uint64_t weightBytes = 0;
   for (const artifact::Weight &weight : model.weights)
     weightBytes += weight.bytes.size();
-  llvm::outs() << "weights: " << model.weights.size() << ", " << weightBytes << " bytes\narena: " << model.arenaBytes << " bytes\ncode:\n";
+  llvm::outs() << "weights: " << model.weights.size() << ", " << weightBytes << " bytes\narena: " << model.arenaBytes
+               << " bytes\ncode:\n";
   for (const artifact::CodeSegment &code : model.code)
-    llvm::outs() << "  " << artifact::isaName(code.isa) << ": " << code.bytes.size() << " bytes, sha256 " << llvm::toHex(llvm::ArrayRef<uint8_t>(code.digest), true) << "\n";
+    llvm::outs() << "  " << artifact::isaName(code.isa) << ": " << code.bytes.size() << " bytes, sha256 "
+                 << llvm::toHex(llvm::ArrayRef<uint8_t>(code.digest), true) << "\n";
   llvm::outs() << "quantized tensors:\n";
   for (const artifact::Tensor &tensor : model.tensors)
     if (tensor.scheme.quantized) {
-      llvm::outs() << "  " << tensor.name << ": " << artifact::elementTypeName(tensor.type) << ", scale " << tensor.scheme.scales.front();
+      llvm::outs() << "  " << tensor.name << ": " << artifact::elementTypeName(tensor.type) << ", scale "
+                   << tensor.scheme.scales.front();
       if (tensor.scheme.scales.size() > 1)
         llvm::outs() << " .. (" << tensor.scheme.scales.size() << " along " << tensor.scheme.axis << ")";
       if (!tensor.scheme.zeroPoints.empty())
         llvm::outs() << ", zero point " << tensor.scheme.zeroPoints.front();
       llvm::outs() << "\n";
     }
-  llvm::outs() << "self-check: " << (model.selfCheck.present ? std::to_string(model.selfCheck.checksums.size()) + " checksums" : std::string("none")) << "\n";
+  llvm::outs() << "self-check: "
+               << (model.selfCheck.present ? std::to_string(model.selfCheck.checksums.size()) + " checksums"
+                                           : std::string("none"))
+               << "\n";
 }
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   cl::HideUnrelatedOptions(category);
-  cl::SetVersionPrinter([](llvm::raw_ostream &out) { out << "quant-dump " BITWRIGHT_VERSION " (file format " << artifact::formatVersion << ")\n"; });
+  cl::SetVersionPrinter([](llvm::raw_ostream &out) {
+    out << "quant-dump " BITWRIGHT_VERSION " (file format " << artifact::formatVersion << ")\n";
+  });
   std::string errors;
   llvm::raw_string_ostream errorStream(errors);
   if (!cl::ParseCommandLineOptions(argc, argv, "Prints everything in a .bwm file\n", &errorStream)) {
     llvm::errs() << errors;
     return 2;
   }
-  // Segments lie at multiples of 64 in memory as in the file; a code segment's page alignment is not needed to look at it.
-  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false, /*IsVolatile=*/false, llvm::Align(64));
+  // Segments lie at multiples of 64 in memory as in the file; a code segment's page alignment is not needed to look at
+  // it.
+  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false,
+                                            /*IsVolatile=*/false, llvm::Align(64));
   if (!buffer) {
     llvm::errs() << "quant-dump: error: cannot read '" << path << "': " << buffer.getError().message() << "\n";
     return 1;

@@ -39,8 +39,9 @@ int64_t rankOf(Value value) { return cast<RankedTensorType>(value.getType()).get
 /// The operation that decides what a region needs of its memory; none for elementwise regions.
 Operation *anchorOf(FusedOp fused) {
   for (Operation &op : fused.getBlock().without_terminator())
-    if (isa<qnn::ConvOp, dyadic::ConvOp, qnn::LinearOp, dyadic::LinearOp, qnn::MatmulOp, dyadic::MatmulOp, qnn::SoftmaxOp, qnn::LogSoftmaxOp, qnn::LayerNormOp,
-            qnn::GroupNormOp, qnn::MaxPoolOp, qnn::AvgPoolOp, dyadic::AvgPoolOp, qnn::ConvTransposeOp, dyadic::ConvTransposeOp, qnn::ResizeOp>(op))
+    if (isa<qnn::ConvOp, dyadic::ConvOp, qnn::LinearOp, dyadic::LinearOp, qnn::MatmulOp, dyadic::MatmulOp,
+            qnn::SoftmaxOp, qnn::LogSoftmaxOp, qnn::LayerNormOp, qnn::GroupNormOp, qnn::MaxPoolOp, qnn::AvgPoolOp,
+            dyadic::AvgPoolOp, qnn::ConvTransposeOp, dyadic::ConvTransposeOp, qnn::ResizeOp>(op))
       return &op;
   return nullptr;
 }
@@ -195,12 +196,14 @@ private:
       return aliasReshape(fused);
     if (isReduction(only ? only : &body.front()) || hasReduction(fused))
       return assignReduction(fused);
-    // Elementwise and data movement: the consumer's order, else that of an operand of the result's shape, else of its rank.
+    // Elementwise and data movement: the consumer's order, else that of an operand of the result's shape, else of its
+    // rank.
     Value result = fused.getResult(0);
     std::optional<Layout> layout = wantedByUsers(result);
     for (bool sameShape : {true, false})
       for (Value operand : fused.getInputs())
-        if (!layout && !isConstant(operand) && rankOf(operand) == rankOf(result) && (!sameShape || shapes.get(operand) == shapes.get(result)))
+        if (!layout && !isConstant(operand) && rankOf(operand) == rankOf(result) &&
+            (!sameShape || shapes.get(operand) == shapes.get(result)))
           layout = layoutOf(operand);
     for (Value output : fused.getOutputs())
       layouts[output] = layout && int64_t(layout->size()) == rankOf(output) ? *layout : rowMajor(rankOf(output));
@@ -210,9 +213,12 @@ private:
   static bool isConstant(Value value) { return isa_and_nonnull<qnn::ConstantOp, qnn::WeightOp>(value.getDefiningOp()); }
 
   static bool isReduction(Operation *op) {
-    return isa<qnn::ReduceMeanOp, qnn::ReduceSumOp, qnn::ReduceMaxOp, qnn::ReduceMinOp, qnn::ReduceL2Op, qnn::ArgmaxOp, dyadic::ReduceSumOp>(op);
+    return isa<qnn::ReduceMeanOp, qnn::ReduceSumOp, qnn::ReduceMaxOp, qnn::ReduceMinOp, qnn::ReduceL2Op, qnn::ArgmaxOp,
+               dyadic::ReduceSumOp>(op);
   }
-  static bool hasReduction(FusedOp fused) { return llvm::any_of(fused.getBlock(), [](Operation &op) { return isReduction(&op); }); }
+  static bool hasReduction(FusedOp fused) {
+    return llvm::any_of(fused.getBlock(), [](Operation &op) { return isReduction(&op); });
+  }
 
   /// The kept dimensions in the order of the reduced operand.
   void assignReduction(FusedOp fused) {

@@ -35,6 +35,11 @@ bool isElementwise(Operation *op) {
   return op->hasTrait<qnn::Elementwise>() || isa<qnn::QuantizeOp, qnn::DequantizeOp>(op);
 }
 
+bool hasFloats(Operation *op) {
+  auto isFloat = [](Type type) { return isa<FloatType>(cast<ShapedType>(type).getElementType()); };
+  return llvm::any_of(op->getOperandTypes(), isFloat) || llvm::any_of(op->getResultTypes(), isFloat);
+}
+
 /// Worth recomputing in each of the two or three sweeps that a norm makes over its row.
 bool isCheap(Operation *op) {
   return isa<qnn::DequantizeOp, qnn::AddOp, qnn::MulOp, qnn::SubOp, qnn::CastOp, dyadic::RescaleOp>(op);
@@ -47,7 +52,8 @@ bool isObserved(Operation *op) { return op->hasAttr("qnn.observe"); }
 template <typename ConvOp> bool isDepthwise(ConvOp op) {
   auto weight = cast<RankedTensorType>(op.getWeight().getType());
   auto input = cast<RankedTensorType>(op.getInput().getType());
-  return int64_t(op.getGroups()) == input.getDimSize(1) && op.getGroups() > 1 && weight.getDimSize(0) == input.getDimSize(1) && weight.getDimSize(1) == 1;
+  return int64_t(op.getGroups()) == input.getDimSize(1) && op.getGroups() > 1 &&
+         weight.getDimSize(0) == input.getDimSize(1) && weight.getDimSize(1) == 1;
 }
 
 /// The template that an operation asks for as the anchor of a region; none for elementwise and data movement.
@@ -60,7 +66,8 @@ std::optional<Template> anchorKind(Operation *op) {
     return Template::Gemm;
   if (isa<qnn::SoftmaxOp, qnn::LogSoftmaxOp, qnn::LayerNormOp, qnn::GroupNormOp>(op))
     return Template::Rows;
-  if (isa<qnn::ReduceMeanOp, qnn::ReduceSumOp, qnn::ReduceMaxOp, qnn::ReduceMinOp, qnn::ReduceL2Op, qnn::ArgmaxOp, dyadic::ReduceSumOp>(op))
+  if (isa<qnn::ReduceMeanOp, qnn::ReduceSumOp, qnn::ReduceMaxOp, qnn::ReduceMinOp, qnn::ReduceL2Op, qnn::ArgmaxOp,
+          dyadic::ReduceSumOp>(op))
     return Template::Reduce;
   if (isa<qnn::MaxPoolOp, qnn::AvgPoolOp, dyadic::AvgPoolOp, qnn::ConvTransposeOp, dyadic::ConvTransposeOp>(op))
     return Template::Loops;
@@ -85,7 +92,8 @@ bool isUnitReshape(Operation *op, const SymbolicShapes &shapes) {
 
 /// May be pulled into a loops region element by element.
 bool isPullable(Operation *op, const SymbolicShapes &shapes) {
-  return isElementwise(op) || isa<qnn::SliceOp, qnn::BroadcastOp, qnn::TileOp, qnn::GatherOp>(op) || isUnitReshape(op, shapes);
+  return isElementwise(op) || isa<qnn::SliceOp, qnn::BroadcastOp, qnn::TileOp, qnn::GatherOp>(op) ||
+         isUnitReshape(op, shapes);
 }
 
 class Fuser {
@@ -98,7 +106,8 @@ public:
       if (isConstant(&op) || isa<kernel::FusedOp>(op))
         continue;
       if (!isa<qnn::QnnDialect, dyadic::DyadicDialect>(op.getDialect()))
-        return op.emitError() << "expected only qnn and dyadic operations before fusion, found '" << op.getName() << "'";
+        return op.emitError() << "expected only qnn and dyadic operations before fusion, found '" << op.getName()
+                              << "'";
       ops.push_back(&op);
     }
     for (Operation *op : ops)
@@ -136,7 +145,8 @@ private:
       if (group.root->getNumResults() != 1 || !group.root->getResult(0).hasOneUse() || isObserved(group.root))
         return;
       Operation *user = *group.root->getResult(0).user_begin();
-      if (owner.count(user) || !isElementwise(user) || user->getNumResults() != 1 || user->getBlock() != anchor->getBlock())
+      if (owner.count(user) || !isElementwise(user) || user->getNumResults() != 1 ||
+          user->getBlock() != anchor->getBlock())
         return;
       if (shapes.get(user->getResult(0)) != shapes.get(anchor->getResult(0)))
         return;
@@ -148,7 +158,8 @@ private:
 
   void absorbProducers(Group &group, Value value, bool onlyCheap) {
     Operation *producer = value.getDefiningOp();
-    if (!producer || owner.count(producer) || !isElementwise(producer) || isConstant(producer) || !value.hasOneUse() || isObserved(producer))
+    if (!producer || owner.count(producer) || !isElementwise(producer) || isConstant(producer) || !value.hasOneUse() ||
+        isObserved(producer))
       return;
     if (onlyCheap && !isCheap(producer))
       return;
@@ -161,7 +172,8 @@ private:
   void buildLoops(Operation *root) {
     Group &group = start(root, Template::Loops);
     group.root = root;
-    // Transposes and general reshapes stand alone (assign-layouts may turn them into aliases); concat reads its operands where they lie.
+    // Transposes and general reshapes stand alone (assign-layouts may turn them into aliases); concat reads its
+    // operands where they lie.
     if (!isPullable(root, shapes))
       return;
     auto elements = [&](Value value) {
@@ -175,7 +187,8 @@ private:
       for (size_t i = 0; i < group.ops.size() && group.ops.size() < maxOps; ++i)
         for (Value operand : group.ops[i]->getOperands()) {
           Operation *producer = operand.getDefiningOp();
-          if (!producer || owner.count(producer) || isConstant(producer) || !isPullable(producer, shapes) || isObserved(producer))
+          if (!producer || owner.count(producer) || isConstant(producer) || !isPullable(producer, shapes) ||
+              isObserved(producer))
             continue;
           if (!llvm::all_of(producer->getUsers(), [&](Operation *user) { return group.ops.contains(user); }))
             continue;
@@ -218,6 +231,8 @@ private:
     auto fused = cast<kernel::FusedOp>(builder.create(state));
     Block *block = new Block();
     fused.getBody().push_back(block);
+    if (llvm::none_of(ops, hasFloats))
+      fused->setAttr("integer_only", builder.getUnitAttr()); // checked by verify-integer-only
     IRMapping mapping;
     for (Value input : inputs)
       mapping.map(input, block->addArgument(input.getType(), input.getLoc()));

@@ -30,7 +30,7 @@ def FuseRegions : Pass<"fuse-regions", "::mlir::func::FuncOp"> {
       kernel.yield %3 : tensor<1x8x4x4xf32>
     }
     ```
-    Each region gets a remark with its template and operations. Refuses operations of other dialects than qnn, dyadic and kernel.
+    A region without any float value claims `integer_only`. Each region gets a remark with its template and operations. Refuses operations of other dialects than qnn, dyadic and kernel.
   }];
   let dependentDialects = ["::bitwright::kernel::KernelDialect"];
 }

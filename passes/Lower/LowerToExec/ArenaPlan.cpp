@@ -28,7 +28,9 @@ uint64_t bitwright::planArena(std::vector<ArenaValue> &values, uint64_t readSlac
     }
     value.offset = offset;
     size = std::max(size, offset + value.bytes);
-    placed.insert(std::upper_bound(placed.begin(), placed.end(), i, [&](size_t a, size_t b) { return values[a].offset < values[b].offset; }), i);
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), i,
+                                   [&](size_t a, size_t b) { return values[a].offset < values[b].offset; }),
+                  i);
   }
   return (size + 63) / 64 * 64;
 }

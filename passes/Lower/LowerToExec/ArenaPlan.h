@@ -19,9 +19,9 @@ struct ArenaValue {
   uint64_t offset = 0; ///< result
 };
 
-/// Gives each value an offset, a multiple of 64, such that values alive at the same time do not overlap; returns the size of
-/// the arena. Greedy by size, largest first, at the lowest offset that is free (Pisarchyk and Lee, arXiv 2001.03288).
-/// Between values `readSlack` bytes stay free, which vector loads may read.
+/// Gives each value an offset, a multiple of 64, such that values alive at the same time do not overlap; returns the
+/// size of the arena. Greedy by size, largest first, at the lowest offset that is free (Pisarchyk and Lee, arXiv
+/// 2001.03288). Between values `readSlack` bytes stay free, which vector loads may read.
 uint64_t planArena(std::vector<ArenaValue> &values, uint64_t readSlack);
 
 } // namespace bitwright

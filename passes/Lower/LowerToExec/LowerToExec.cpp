@@ -7,12 +7,12 @@
 #include "passes/Lower/LowerToExec/LowerToExec.h"
 #include "lib/Target/X86/X86.h"
 #include "lib/Weights/WeightStore.h"
-#include "passes/Lower/LowerToExec/ArenaPlan.h"
-#include "passes/Package/ExecToArtifact.h"
-#include "passes/Quantize/QuantizableOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "passes/Lower/LowerToExec/ArenaPlan.h"
+#include "passes/Package/ExecToArtifact.h"
+#include "passes/Quantize/QuantizableOps.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/SHA256.h"
 #include <thread>
@@ -52,7 +52,8 @@ struct Launch {
 class Lowering {
 public:
   Lowering(func::FuncOp func, const SymbolicShapes &shapes, ArrayRef<x86::Isa> isas, bool keepBodies)
-      : func(func), context(func.getContext()), shapes(shapes), symbols(getSymbols(func)), isas(isas), keepBodies(keepBodies) {}
+      : func(func), context(func.getContext()), shapes(shapes), symbols(getSymbols(func)), isas(isas),
+        keepBodies(keepBodies) {}
 
   LogicalResult run() {
     for (x86::Isa isa : isas)
@@ -87,7 +88,8 @@ private:
       llvm::raw_string_ostream(text) << *function;
       function->setAttr("sym_name", StringAttr::get(context, symbol));
     }
-    auto [it, inserted] = kernelsByText.try_emplace(llvm::toHex(llvm::SHA256::hash(llvm::arrayRefFromStringRef(text))), kernelNames.size());
+    auto [it, inserted] = kernelsByText.try_emplace(llvm::toHex(llvm::SHA256::hash(llvm::arrayRefFromStringRef(text))),
+                                                    kernelNames.size());
     launch.kernel = it->second;
     if (inserted)
       kernelNames.push_back(symbol);
@@ -188,11 +190,13 @@ private:
     std::string unique = name.str();
     for (unsigned i = 1; !tensorNames.insert(unique).second; ++i)
       unique = (name + "#" + Twine(i)).str();
-    auto tensor = exec::TensorOp::create(builder, value.getLoc(), unique, cast<RankedTensorType>(value.getType()).getElementType(), mapOf(shapes.get(value)),
-                                         order, DenseF32ArrayAttr(), DenseI32ArrayAttr());
+    auto tensor = exec::TensorOp::create(builder, value.getLoc(), unique,
+                                         cast<RankedTensorType>(value.getType()).getElementType(),
+                                         mapOf(shapes.get(value)), order, DenseF32ArrayAttr(), DenseI32ArrayAttr());
     if (DictionaryAttr grid = gridOf(value)) {
       tensor.setScalesAttr(builder.getDenseF32ArrayAttr(float(cast<FloatAttr>(grid.get("scale")).getValueAsDouble())));
-      tensor.setZeroPointsAttr(builder.getDenseI32ArrayAttr(int32_t(cast<IntegerAttr>(grid.get("zero_point")).getInt())));
+      tensor.setZeroPointsAttr(
+          builder.getDenseI32ArrayAttr(int32_t(cast<IntegerAttr>(grid.get("zero_point")).getInt())));
     }
     return unique;
   }
@@ -202,7 +206,8 @@ private:
     auto result = dyn_cast<OpResult>(storageOf(value));
     if (!result)
       return {};
-    Operation *maker = cast<FusedOp>(result.getOwner()).getYield().getValues()[result.getResultNumber()].getDefiningOp();
+    Operation *maker =
+        cast<FusedOp>(result.getOwner()).getYield().getValues()[result.getResultNumber()].getDefiningOp();
     return maker ? maker->getAttrOfType<DictionaryAttr>(gridAttr) : DictionaryAttr();
   }
 
@@ -211,9 +216,12 @@ private:
     SmallVector<Attribute> symbolAttrs;
     for (const DimSymbol &symbol : symbols)
       symbolAttrs.push_back(qnn::SymbolAttr::get(context, symbol.name, symbol.min, symbol.max, symbol.divisor));
-    auto program = exec::ProgramOp::create(builder, func.getLoc(), func.getName(), builder.getArrayAttr(symbolAttrs), int64_t(arenaBytes));
+    auto program = exec::ProgramOp::create(builder, func.getLoc(), func.getName(), builder.getArrayAttr(symbolAttrs),
+                                           int64_t(arenaBytes));
     builder.createBlock(&program.getBody());
-    auto identity = [](Value value) { return llvm::to_vector(llvm::seq<int64_t>(0, cast<RankedTensorType>(value.getType()).getRank())); };
+    auto identity = [](Value value) {
+      return llvm::to_vector(llvm::seq<int64_t>(0, cast<RankedTensorType>(value.getType()).getRank()));
+    };
 
     SmallVector<StringRef> inputs, outputs;
     llvm::StringSet<> saved;
@@ -226,7 +234,8 @@ private:
       auto attr = func.getResultAttrOfType<StringAttr>(operand.getOperandNumber(), "qnn.name");
       std::string name = attr ? attr.str() : "output" + std::to_string(operand.getOperandNumber());
       auto key = saved.insert(declare(builder, operand.get(), name, identity(operand.get()))).first->getKey();
-      // The storage itself may have another shape (an alias lies between): it is declared apart where the shapes differ.
+      // The storage itself may have another shape (an alias lies between): it is declared apart where the shapes
+      // differ.
       if (storageOf(operand.get()) == operand.get())
         nameOf[operand.get()] = key.str();
       outputs.push_back(key);
@@ -249,7 +258,8 @@ private:
         entries.push_back(builder.getNamedAttr(isa, builder.getI64IntegerAttr(offset)));
       exec::KernelOp::create(builder, func.getLoc(), name, builder.getDictionaryAttr(entries));
     }
-    exec::InterfaceOp::create(builder, func.getLoc(), builder.getStrArrayAttr(inputs), builder.getStrArrayAttr(outputs));
+    exec::InterfaceOp::create(builder, func.getLoc(), builder.getStrArrayAttr(inputs),
+                              builder.getStrArrayAttr(outputs));
     for (Launch &launch : launches)
       buildLaunch(builder, launch);
     func.erase();
@@ -274,8 +284,10 @@ private:
     std::string note = kernel::stringifyTemplate(*launch.op.getKind()).str() + ":";
     for (Operation &op : launch.op.getBlock().without_terminator())
       note += " " + op.getName().getStringRef().str();
-    auto op = exec::LaunchOp::create(builder, launch.op.getLoc(), getName(launch.op), kernelNames[launch.kernel], builder.getArrayAttr(buffers), stores,
-                                     mapOf(launch.info.dims), mapOf(launch.info.tiles), mapOf(launch.info.scratchBytes), builder.getStringAttr(note));
+    auto op =
+        exec::LaunchOp::create(builder, launch.op.getLoc(), getName(launch.op), kernelNames[launch.kernel],
+                               builder.getArrayAttr(buffers), stores, mapOf(launch.info.dims), mapOf(launch.info.tiles),
+                               mapOf(launch.info.scratchBytes), builder.getStringAttr(note));
     if (keepBodies)
       keepBody(op, launch);
   }
@@ -286,7 +298,8 @@ private:
     Block *block = builder.createBlock(&op.getBody());
     IRMapping mapping;
     for (unsigned operand : launch.info.runtimeOperands)
-      mapping.map(launch.op.getBlock().getArgument(operand), block->addArgument(launch.op.getInputs()[operand].getType(), launch.op.getLoc()));
+      mapping.map(launch.op.getBlock().getArgument(operand),
+                  block->addArgument(launch.op.getInputs()[operand].getType(), launch.op.getLoc()));
     for (auto [argument, input] : llvm::zip(launch.op.getBlock().getArguments(), launch.op.getInputs()))
       if (!mapping.contains(argument) && isConstant(input))
         mapping.map(argument, builder.clone(*input.getDefiningOp())->getResult(0));
@@ -328,7 +341,6 @@ struct LowerToExec : bitwright::impl::LowerToExecBase<LowerToExec> {
     }
     SmallVector<x86::Isa> isas;
     for (const std::string &name : isa) {
-      
       if (name != "avx2" && name != "avx512vnni") {
         module.emitError() << "option isa: expected avx2 or avx512vnni, found '" << name << "'";
         return signalPassFailure();
