@@ -70,7 +70,7 @@ func.func @observed(%x: tensor<2x8xf32>, %w: tensor<4x8xf32>) -> tensor<2x4xf32>
 
 // A region that holds only integers says so.
 // CHECK-LABEL: func.func @integers
-// CHECK: kernel.fused {{.*}} integer_only
+// CHECK: kernel.fused {{.*}} {integer_only, kind
 // CHECK-NEXT: dyadic.lookup
 // CHECK-NEXT: kernel.yield
 // CHECK: kernel.fused
