@@ -38,27 +38,7 @@ std::string ConvOp::inferSymbolicShapes(Operands operands, Results results) {
   return convShape(operands, getStrides(), getPads(), getDilations(), getGroups(), results);
 }
 std::string ConvTransposeOp::inferSymbolicShapes(Operands operands, Results results) {
-  // The same rule as the float operation: a temporary view of its attributes.
-  const SymbolicShape &x = operands[0], &w = operands[1];
-  size_t spatial = w.size() < 3 ? 0 : w.size() - 2;
-  if (!spatial || x.size() != w.size() || getStrides().size() != spatial || getDilations().size() != spatial ||
-      getPads().size() != 2 * spatial || getOutputPadding().size() != spatial)
-    return "C3: expected input and weight of one rank >= 3 and one stride, dilation and output_padding a spatial "
-           "dimension, two pads";
-  if (auto rows = constantOf(w[0]), channels = constantOf(x[1]); rows && channels && *rows != *channels)
-    return "C1: expected input channels to be " + std::to_string(*rows) + ", found " + std::to_string(*channels);
-  if (auto rows = constantOf(w[0]); int64_t(getGroups()) < 1 || (rows && *rows % int64_t(getGroups())))
-    return "C1: expected input channels divisible by groups = " + std::to_string(getGroups());
-  SymbolicShape shape = {x[0], w[1] * int64_t(getGroups())};
-  for (size_t i = 0; i < spatial; ++i) {
-    auto kernel = constantOf(w[i + 2]);
-    if (!kernel)
-      return "expected a weight with static kernel dimensions";
-    shape.push_back((x[i + 2] - 1) * getStrides()[i] + (getOutputPadding()[i] + (*kernel - 1) * getDilations()[i] + 1 -
-                                                        getPads()[i] - getPads()[spatial + i]));
-  }
-  results.push_back(shape);
-  return "";
+  return convTransposeShape(operands, getStrides(), getPads(), getDilations(), getOutputPadding(), getGroups(), results);
 }
 std::string LinearOp::inferSymbolicShapes(Operands operands, Results results) { return linearShape(operands, results); }
 std::string MatmulOp::inferSymbolicShapes(Operands operands, Results results) { return matmulShape(operands, results); }

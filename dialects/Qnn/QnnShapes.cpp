@@ -100,6 +100,34 @@ std::string bitwright::convShape(Operands operands, ArrayRef<int64_t> strides, A
   return "";
 }
 
+std::string bitwright::convTransposeShape(Operands operands, ArrayRef<int64_t> strides, ArrayRef<int64_t> pads,
+                                          ArrayRef<int64_t> dilations, ArrayRef<int64_t> outputPadding, int64_t groups,
+                                          Results results) {
+  const SymbolicShape &x = operands[0], &w = operands[1];
+  size_t spatial = w.size() < 3 ? 0 : w.size() - 2;
+  if (!spatial || x.size() != w.size())
+    return "expected input and weight of one rank >= 3, found " + std::to_string(x.size()) + " and " +
+           std::to_string(w.size());
+  if (strides.size() != spatial || dilations.size() != spatial || pads.size() != 2 * spatial ||
+      outputPadding.size() != spatial)
+    return "C3: expected one stride, dilation and output_padding a spatial dimension and two pads";
+  if (auto error = expectEqual(w[0], x[1], "input channels"); !error.empty())
+    return "C1: " + error;
+  if (auto channels = constantOf(w[0]); channels && (groups < 1 || *channels % groups))
+    return "C1: expected input channels divisible by groups = " + std::to_string(groups) + ", found " +
+           std::to_string(*channels);
+  SymbolicShape shape = {x[0], w[1] * groups};
+  for (size_t i = 0; i < spatial; ++i) {
+    auto kernel = constantOf(w[i + 2]);
+    if (!kernel)
+      return "expected a weight with static kernel dimensions";
+    shape.push_back((x[i + 2] - 1) * strides[i] + (outputPadding[i] + (*kernel - 1) * dilations[i] + 1 -
+                                                        pads[i] - pads[spatial + i]));
+  }
+  results.push_back(shape);
+  return "";
+}
+
 std::string bitwright::linearShape(Operands operands, Results results) {
   const SymbolicShape &x = operands[0], &w = operands[1];
   if (x.empty() || w.size() != 2)
@@ -157,29 +185,7 @@ std::string ConvOp::inferSymbolicShapes(Operands operands, Results results) {
 }
 
 std::string ConvTransposeOp::inferSymbolicShapes(Operands operands, Results results) {
-  const SymbolicShape &x = operands[0], &w = operands[1];
-  size_t spatial = w.size() < 3 ? 0 : w.size() - 2;
-  if (!spatial || x.size() != w.size())
-    return "expected input and weight of one rank >= 3, found " + std::to_string(x.size()) + " and " +
-           std::to_string(w.size());
-  if (getStrides().size() != spatial || getDilations().size() != spatial || getPads().size() != 2 * spatial ||
-      getOutputPadding().size() != spatial)
-    return "C3: expected one stride, dilation and output_padding a spatial dimension and two pads";
-  if (auto error = expectEqual(w[0], x[1], "input channels"); !error.empty())
-    return "C1: " + error;
-  if (auto channels = constantOf(w[0]); channels && (getGroups() == 0 || *channels % int64_t(getGroups())))
-    return "C1: expected input channels divisible by groups = " + std::to_string(getGroups()) + ", found " +
-           std::to_string(*channels);
-  SymbolicShape shape = {x[0], w[1] * int64_t(getGroups())};
-  for (size_t i = 0; i < spatial; ++i) {
-    auto kernel = constantOf(w[i + 2]);
-    if (!kernel)
-      return "expected a weight with static kernel dimensions";
-    shape.push_back((x[i + 2] - 1) * getStrides()[i] + (getOutputPadding()[i] + (*kernel - 1) * getDilations()[i] + 1 -
-                                                        getPads()[i] - getPads()[spatial + i]));
-  }
-  results.push_back(shape);
-  return "";
+  return convTransposeShape(operands, getStrides(), getPads(), getDilations(), getOutputPadding(), getGroups(), results);
 }
 
 std::string LinearOp::inferSymbolicShapes(Operands operands, Results results) { return linearShape(operands, results); }

@@ -19,6 +19,11 @@ std::string windowShape(const SymbolicShape &input, llvm::ArrayRef<int64_t> kern
 /// x (N x C x spatial), w (O x C/groups x kernel), optional bias (O).
 std::string convShape(llvm::ArrayRef<SymbolicShape> operands, llvm::ArrayRef<int64_t> strides, llvm::ArrayRef<int64_t> pads,
                       llvm::ArrayRef<int64_t> dilations, int64_t groups, llvm::SmallVectorImpl<SymbolicShape> &results);
+/// x (N x C x spatial), w (C x O/groups x kernel), optional bias.
+std::string convTransposeShape(llvm::ArrayRef<SymbolicShape> operands, llvm::ArrayRef<int64_t> strides,
+                               llvm::ArrayRef<int64_t> pads, llvm::ArrayRef<int64_t> dilations,
+                               llvm::ArrayRef<int64_t> outputPadding, int64_t groups,
+                               llvm::SmallVectorImpl<SymbolicShape> &results);
 /// x (... x K), w (N x K), optional bias (N).
 std::string linearShape(llvm::ArrayRef<SymbolicShape> operands, llvm::SmallVectorImpl<SymbolicShape> &results);
 /// a (... x M x K), b (... x K x N).

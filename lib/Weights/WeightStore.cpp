@@ -106,6 +106,8 @@ std::optional<WeightData> bitwright::getConstant(Value value) {
 std::vector<float> bitwright::toFloats(const WeightData &data) {
   std::vector<float> result(data.getNumElements());
   Type element = data.type.getElementType();
+  if (result.empty())
+    return result; // no bytes to copy from: their address may be null
   if (element.isF32()) {
     memcpy(result.data(), data.bytes.data(), data.bytes.size());
   } else if (auto floatType = dyn_cast<FloatType>(element)) {

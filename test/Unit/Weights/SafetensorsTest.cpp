@@ -99,6 +99,13 @@ TEST_F(Safetensors, EveryElementTypeComesBackBitForBit) {
   }
 }
 
+/// A tensor of no elements has no bytes, and their address may be null (found by fuzzing the importer).
+TEST_F(Safetensors, EmptyConstants) {
+  Builder builder(&context);
+  EXPECT_TRUE(toFloats(make({0}, builder.getF32Type(), {})).empty());
+  EXPECT_TRUE(toIntegers(make({2, 0}, builder.getI32Type(), {})).empty());
+}
+
 TEST_F(Safetensors, SavesOnlyTheNamedOnes) {
   Builder b(&context);
   WeightStore &store = getWeightStore(&context);
