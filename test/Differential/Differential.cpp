@@ -14,7 +14,7 @@
 #include "lib/Evaluate/InMemoryModel.h"
 #include "lib/Formats/Npy.h"
 #include "lib/Reference/Interpreter.h"
-#include "lib/Weights/WeightStore.h"
+#include "lib/Weights/WeightFiles.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "passes/Pipelines/Pipelines.h"
@@ -264,15 +264,10 @@ int runModel(const DialectRegistry &registry) {
   auto module = parseSourceFile<ModuleOp>(modelPath, &context);
   if (!module)
     return 1;
-  if (auto files = (*module)->getAttrOfType<ArrayAttr>("qnn.weight_files"))
-    for (auto file : files.getAsRange<StringAttr>()) {
-      llvm::SmallString<128> path = llvm::sys::path::parent_path(modelPath);
-      llvm::sys::path::append(path, file.getValue());
-      if (llvm::Error error = getWeightStore(&context).load(path, &context)) {
-        llvm::errs() << llvm::toString(std::move(error)) << "\n";
-        return 1;
-      }
-    }
+  if (llvm::Error error = loadWeightFiles(*module, llvm::sys::path::parent_path(modelPath))) {
+    llvm::errs() << llvm::toString(std::move(error)) << "\n";
+    return 1;
+  }
   auto func = *module->getOps<func::FuncOp>().begin();
   SmallVector<int64_t> values;
   for (const DimSymbol &symbol : getSymbols(func)) {

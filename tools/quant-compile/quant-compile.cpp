@@ -12,6 +12,7 @@
 #include "lib/ImportOnnx/ImportOnnx.h"
 #include "lib/Statistics/Statistics.h"
 #include "lib/Support/Recipe.h"
+#include "lib/Weights/WeightFiles.h"
 #include "lib/Weights/WeightStore.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/FileUtilities.h"
@@ -220,13 +221,8 @@ private:
     module = parseSourceFile<ModuleOp>(flags->modelPath, &context);
     if (!module)
       return BadInput;
-    if (auto files = (*module)->getAttrOfType<ArrayAttr>("qnn.weight_files"))
-      for (auto file : files.getAsRange<StringAttr>()) {
-        llvm::SmallString<128> path = llvm::sys::path::parent_path(flags->modelPath);
-        llvm::sys::path::append(path, file.getValue());
-        if (llvm::Error error = getWeightStore(&context).load(path, &context))
-          return fail(llvm::toString(std::move(error)));
-      }
+    if (llvm::Error error = loadWeightFiles(*module, llvm::sys::path::parent_path(flags->modelPath)))
+      return fail(llvm::toString(std::move(error)));
     return Done;
   }
 
