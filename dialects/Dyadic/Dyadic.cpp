@@ -41,6 +41,17 @@ std::string ConvTransposeOp::inferSymbolicShapes(Operands operands, Results resu
   return convTransposeShape(operands, getStrides(), getPads(), getDilations(), getOutputPadding(), getGroups(), results);
 }
 std::string LinearOp::inferSymbolicShapes(Operands operands, Results results) { return linearShape(operands, results); }
+std::string LinearTwoLevelOp::inferSymbolicShapes(Operands operands, Results results) {
+  SmallVector<SymbolicShape> product = {operands[0], operands[1]};
+  return linearShape(product, results);
+}
+std::string LinearGroupsOp::inferSymbolicShapes(Operands operands, Results results) {
+  SmallVector<SymbolicShape> product = {operands[0], operands[1]};
+  if (auto error = linearShape(product, results); !error.empty())
+    return error;
+  results.back().push_back(operands[1][1].floorDiv(getGroup()));
+  return "";
+}
 std::string MatmulOp::inferSymbolicShapes(Operands operands, Results results) { return matmulShape(operands, results); }
 std::string ReduceSumOp::inferSymbolicShapes(Operands operands, Results results) {
   return reduceShape(operands[0], getAxes(), getKeepdims(), results);
@@ -105,6 +116,27 @@ LogicalResult RescaleOp::verify() {
       return failure();
   return success();
 }
+/// C1 of the grouped products, and the shapes of what stands beside the codes.
+static LogicalResult verifyGroups(Operation *op, RankedTensorType weight, int64_t group, ValueRange perGroup) {
+  int64_t k = weight.getRank() == 2 ? weight.getDimSize(1) : ShapedType::kDynamic;
+  if (ShapedType::isDynamic(k) || group <= 0 || k % group)
+    return op->emitOpError() << "C1: expected weights N x K with a K that groups of " << group << " divide, found "
+                             << weight;
+  for (Value value : perGroup)
+    if (auto type = cast<RankedTensorType>(value.getType());
+        type.getShape() != ArrayRef<int64_t>({weight.getDimSize(0), k / group}))
+      return op->emitOpError() << "expected one value a row and group (" << weight.getDimSize(0) << "x" << k / group
+                               << "), found " << type;
+  return success();
+}
+LogicalResult LinearTwoLevelOp::verify() {
+  return verifyGroups(*this, getWeight().getType(), getGroup(), {getGroupScale(), getGroupOffset()});
+}
+LogicalResult LinearGroupsOp::verify() {
+  return verifyGroups(*this, getWeight().getType(), getGroup(),
+                      getZeroPoint() ? ValueRange(getZeroPoint()) : ValueRange());
+}
+
 LogicalResult AddOp::verify() {
   if (getShift() < 1 || getShift() > 62)
     return emitOpError() << "C1: expected a shift in [1, 62], found " << int(getShift());

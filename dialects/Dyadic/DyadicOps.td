@@ -70,6 +70,29 @@ def Dyadic_LinearOp : Dyadic_Op<"linear"> {
   let arguments = (ins Dyadic_Codes:$input, Dyadic_Codes:$weight, Optional<Dyadic_Accumulator>:$bias, I32Attr:$input_zero_point);
   let results = (outs Dyadic_Accumulator:$output);
 }
+def Dyadic_LinearTwoLevelOp : Dyadic_Op<"linear_two_level"> {
+  let summary = "y = (x - input_zero_point) W^T + b in i32, W = code * group_scale + group_offset (R16)";
+  let description = [{
+    x: ... x K, codes: N x K, group_scale and group_offset: N x K/group, b: N. The s8 weight of row n and column k is
+    `code[n, k] * group_scale[n, k / group] + group_offset[n, k / group]`.
+    C1: group divides K; C2: 1 <= group_scale <= 17 (checked where the values are known); R16: -128 < W <= 127 for every code that occurs.
+    Codes are unsigned (0..15 in an i4, 0..3 and 0..7 for fewer bits).
+  }];
+  let arguments = (ins Dyadic_Codes:$input, RankedTensorOf<[I<4>]>:$weight, RankedTensorOf<[I8]>:$group_scale, RankedTensorOf<[I16]>:$group_offset,
+                       Optional<Dyadic_Accumulator>:$bias, I64Attr:$group, I32Attr:$input_zero_point);
+  let results = (outs Dyadic_Accumulator:$output);
+  let hasVerifier = 1;
+}
+def Dyadic_LinearGroupsOp : Dyadic_Op<"linear_groups"> {
+  let summary = "partial sums of x W^T in i32, one a group of K";
+  let description = [{
+    `y[..., n, g] = sum over k in group g of (x[..., k] - input_zero_point) * (w[n, k] - zero_point[n, g])`. x: ... x K, w: N x K, zero_point: N x K/group (absent: 0);
+    y: ... x N x K/group. `qnn.combine_groups` scales and adds them. C1: group divides K.
+  }];
+  let arguments = (ins Dyadic_Codes:$input, Dyadic_Codes:$weight, Optional<RankedTensorOf<[I8]>>:$zero_point, I64Attr:$group, I32Attr:$input_zero_point);
+  let results = (outs Dyadic_Accumulator:$output);
+  let hasVerifier = 1;
+}
 def Dyadic_MatmulOp : Dyadic_Op<"matmul"> {
   let summary = "batched product of two code tensors: sum_k (a - lhs_zero_point) * (b - rhs_zero_point)";
   let arguments = (ins Dyadic_Codes:$lhs, Dyadic_Codes:$rhs, I32Attr:$lhs_zero_point, I32Attr:$rhs_zero_point);

@@ -4,6 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/Kernel/Device.h"
+#include "dialects/Kernel/Gemm.h"
 #include "dialects/Kernel/Kernel.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -18,6 +20,8 @@ using namespace bitwright::kernel;
 #include "dialects/Kernel/KernelAttributes.cpp.inc"
 #define GET_OP_CLASSES
 #include "dialects/Kernel/KernelOps.cpp.inc"
+#define GET_OP_CLASSES
+#include "dialects/Kernel/KernelDevice.cpp.inc"
 
 void KernelDialect::initialize() {
   addAttributes<
@@ -28,6 +32,11 @@ void KernelDialect::initialize() {
 #define GET_OP_LIST
 #include "dialects/Kernel/KernelOps.cpp.inc"
       >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/Kernel/KernelDevice.cpp.inc"
+      >();
+  addGemmOperations();
 }
 
 YieldOp FusedOp::getYield() { return cast<YieldOp>(getBlock().getTerminator()); }

@@ -8,6 +8,9 @@
 #define BITWRIGHT_DIALECTS_KERNEL_KERNEL_H
 
 #include "dialects/Qnn/Qnn.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 
 namespace bitwright::kernel {
 class YieldOp;

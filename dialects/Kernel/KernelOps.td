@@ -7,36 +7,8 @@
 #ifndef BITWRIGHT_DIALECTS_KERNEL_KERNELOPS_TD
 #define BITWRIGHT_DIALECTS_KERNEL_KERNELOPS_TD
 
+include "dialects/Kernel/KernelAttributes.td"
 include "dialects/Qnn/SymbolicShapes.td"
-include "mlir/IR/AttrTypeBase.td"
-include "mlir/IR/BuiltinAttributes.td"
-include "mlir/IR/EnumAttr.td"
-include "mlir/IR/OpBase.td"
-include "mlir/Interfaces/SideEffectInterfaces.td"
-
-def Kernel_Dialect : Dialect {
-  let name = "kernel";
-  let cppNamespace = "::bitwright::kernel";
-  let useDefaultAttributePrinterParser = 1;
-  let summary = "Fused regions, their layouts, templates and schedules";
-}
-
-def Kernel_TemplateEnum : I32EnumAttr<"Template", "the code pattern that a region is lowered to", [
-    I32EnumAttrCase<"Loops", 0, "loops">,
-    I32EnumAttrCase<"Gemm", 1, "gemm">,
-    I32EnumAttrCase<"Depthwise", 2, "depthwise">,
-    I32EnumAttrCase<"Rows", 3, "rows">,
-    I32EnumAttrCase<"Reduce", 4, "reduce">,
-    I32EnumAttrCase<"Alias", 5, "alias">]> {
-  let cppNamespace = "::bitwright::kernel";
-  let genSpecializedAttr = 0;
-  let description = [{
-    loops: every element of the results from the elements it depends on (elementwise, data movement, windows); gemm: a product of a packed constant weight
-    (convolution as implicit GEMM, linear) or of two tensors, prologue packing and epilogue on register tiles; depthwise: one filter a channel; rows: softmax
-    and norms over the innermost dimension; reduce: reductions to few elements; alias: no code, the result is the operand's memory.
-  }];
-}
-def Kernel_Template : EnumAttr<Kernel_Dialect, Kernel_TemplateEnum, "template"> { let assemblyFormat = "`<` $value `>`"; }
 
 def Kernel_FusedOp : Op<Kernel_Dialect, "fused", [IsolatedFromAbove, SingleBlock, Pure,
     DeclareOpInterfaceMethods<SymbolicShapeOpInterface, ["inferSymbolicShapes"]>]> {

@@ -126,12 +126,27 @@ static LogicalResult verifyScheme(Operation *op, RankedTensorType codes, RankedT
       return op->emitOpError() << "C2: expected " << size << " scales along axis " << scheme.getAxis() << ", found "
                                << scale;
   }
+  if (scheme.getGranularity() == Granularity::Group) {
+    int64_t axis = scheme.getAxis(), group = scheme.getGroup();
+    if (axis < 0 || axis >= codes.getRank() || group <= 0)
+      return op->emitOpError() << "C2: expected an axis below the rank " << codes.getRank()
+                               << " of the codes and a positive group, found group " << group << " along " << axis;
+    if (ShapedType::isDynamic(codes.getDimSize(axis)) || codes.getDimSize(axis) % group)
+      return op->emitOpError() << "C2: expected a dimension along axis " << axis << " that groups of " << group
+                               << " divide, found " << codes;
+    SmallVector<int64_t> expected(codes.getShape());
+    expected[axis] /= group;
+    if (scale.getShape() != ArrayRef<int64_t>(expected))
+      return op->emitOpError() << "C2: expected one scale a group, in all the codes' shape with " << expected[axis]
+                               << " along axis " << axis << ", found " << scale;
+  }
   if (zeroPoint) {
     auto type = cast<RankedTensorType>(zeroPoint.getType());
     if (type.getShape() != scale.getShape())
       return op->emitOpError() << "C2: expected zero points of the scales' shape " << scale << ", found " << type;
-    if (type.getElementType() != codes.getElementType() && !type.getElementType().isInteger(32))
-      return op->emitOpError() << "C1: expected zero points of the storage type or i32, found " << type;
+    if (type.getElementType() != codes.getElementType() && !type.getElementType().isInteger(32) &&
+        !type.getElementType().isInteger(8))
+      return op->emitOpError() << "C1: expected zero points of the storage type, i8 or i32, found " << type;
   }
   return success();
 }
@@ -141,4 +156,23 @@ LogicalResult QuantizeOp::verify() {
 }
 LogicalResult DequantizeOp::verify() {
   return verifyScheme(*this, getInput().getType(), getScale().getType(), getZeroPoint(), getScheme());
+}
+
+LogicalResult QuantizeDynamicOp::verify() {
+  std::string storage = storageOf(getOutput().getType().getElementType());
+  if (getScheme().getGranularity() != Granularity::PerToken || getScheme().getStorage() != storage)
+    return emitOpError() << "C1: expected the scheme <" << storage << ", per_token>, found " << getScheme();
+  return success();
+}
+LogicalResult DequantizeAccumulatorOp::verify() {
+  auto input = getInput().getType();
+  auto row = getRowScale().getType(), column = getColumnScale().getType();
+  if (input.getRank() < 1 || column.getRank() != 1 || column.getDimSize(0) != input.getShape().back())
+    return emitOpError() << "expected one column scale for each element of the accumulator's last dimension, found "
+                         << column << " for " << input;
+  if (row.getRank() != 0 && (row.getRank() != input.getRank() || row.getShape().back() != 1))
+    return emitOpError() << "expected row scales of rank 0 or of the accumulator's shape with a last dimension of 1, "
+                            "found "
+                         << row << " for " << input;
+  return success();
 }

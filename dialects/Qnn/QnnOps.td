@@ -312,6 +312,30 @@ def Qnn_QuantizeOp : Qnn_ShapedOp<"quantize"> {
   let results = (outs Qnn_CodeTensor:$output);
   let hasVerifier = 1;
 }
+def Qnn_QuantizeDynamicOp : Qnn_ShapedOp<"quantize_dynamic"> {
+  let summary = "codes of a float tensor with one scale a token, found at run time (INTEGER Q3)";
+  let description = [{ A token is a slice along the last dimension. `scale = max(max |x|, 2^-100) / 127`, `q = clamp(RNE(x / scale), -127, 127)` in float32; a NaN
+    element is code 0 and does not enter the maximum. 4-bit codes: 7 in place of 127.
+    C1: the scheme is per_token and its storage (s8 or s4) the type of the codes; C2: rank >= 1.
+    Example: a token [1.0, -2.54, 0.0] has scale 0.02 and codes [50, -127, 0]. }];
+  let arguments = (ins Qnn_FloatTensor:$input, Qnn_SchemeAttr:$scheme);
+  let results = (outs RankedTensorOf<[I<4>, I8]>:$output, RankedTensorOf<[F32]>:$scale);
+  let hasVerifier = 1;
+}
+def Qnn_DequantizeAccumulatorOp : Qnn_ShapedOp<"dequantize_accumulator"> {
+  let summary = "float values of an i32 accumulator with a scale a row and a scale a column";
+  let description = [{ `y = (float32(acc) * row_scale) * column_scale`, then rounded to the result's type. acc: ... x N, row_scale: ... x 1 (or rank 0 for a static
+    scale), column_scale: N. }];
+  let arguments = (ins RankedTensorOf<[I32]>:$input, RankedTensorOf<[F32]>:$row_scale, RankedTensorOf<[F32]>:$column_scale);
+  let results = (outs Qnn_FloatTensor:$output);
+  let hasVerifier = 1;
+}
+def Qnn_CombineGroupsOp : Qnn_ShapedOp<"combine_groups"> {
+  let summary = "weighted sum of the partial sums of `dyadic.linear_groups`";
+  let description = [{ `y[..., n] = fma chain over g = 0, 1, ... of float32(partial[..., n, g]) * scale[n, g]`, from 0, in float32. partial: ... x N x G, scale: N x G. }];
+  let arguments = (ins RankedTensorOf<[I32]>:$input, RankedTensorOf<[F16, F32]>:$scale);
+  let results = (outs RankedTensorOf<[F32]>:$output);
+}
 def Qnn_DequantizeOp : Qnn_ShapedOp<"dequantize"> {
   let summary = "float values of codes (INTEGER Q2)";
   let description = "`x = float32(q - zero_point) * scale`. Constraints as for `qnn.quantize`.";

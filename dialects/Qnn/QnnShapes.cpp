@@ -213,6 +213,27 @@ std::string WeightOp::inferSymbolicShapes(Operands, Results results) {
   return getType().hasStaticShape() ? "" : "expected a static shape";
 }
 std::string QuantizeOp::inferSymbolicShapes(Operands operands, Results results) { return same(operands, results); }
+std::string QuantizeDynamicOp::inferSymbolicShapes(Operands operands, Results results) {
+  if (operands[0].empty())
+    return "C2: expected an input of rank >= 1, found rank 0";
+  results.push_back(operands[0]);
+  results.push_back(operands[0]);
+  results.back().back() = getAffineConstantExpr(1, getContext());
+  return "";
+}
+std::string DequantizeAccumulatorOp::inferSymbolicShapes(Operands operands, Results results) {
+  return same(operands, results);
+}
+std::string CombineGroupsOp::inferSymbolicShapes(Operands operands, Results results) {
+  size_t rank = operands[0].size();
+  if (rank < 2 || operands[1].size() != 2)
+    return "expected partial sums ... x N x G and scales N x G, found ranks " + std::to_string(rank) + " and " +
+           std::to_string(operands[1].size());
+  if (operands[0][rank - 2] != operands[1][0] || operands[0][rank - 1] != operands[1][1])
+    return "expected scales of the last two dimensions of the partial sums";
+  results.push_back(SymbolicShape(operands[0].begin(), operands[0].end() - 1));
+  return "";
+}
 std::string DequantizeOp::inferSymbolicShapes(Operands operands, Results results) { return same(operands, results); }
 std::string SoftmaxOp::inferSymbolicShapes(Operands operands, Results results) {
   return sameWithAxis(operands, getAxis(), results);
