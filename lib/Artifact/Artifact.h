@@ -43,6 +43,7 @@ bool readArtifact(const void *bytes, size_t size, const ReadOptions &options, Mo
 /// SHA-256 of `copy` (the segment's bytes where they are about to be executed) against `segment.digest`. The copy is
 /// hashed, not the file, so that a file changed between check and use does not matter.
 bool verifyCode(const CodeSegment &segment, const void *copy, std::string &error);
+bool verifyGpuCode(const GpuCode &code, const void *copy, std::string &error);
 
 /// Reads a whole file by mapping it; `owner` keeps the mapping alive.
 bool mapFile(const std::string &path, std::shared_ptr<const void> &owner, const void *&bytes, size_t &size,

@@ -67,9 +67,9 @@ bool canonicalBytes(const layout::Packing &packing, CanonicalOrder order, uint64
 struct GpuTensorMap {
   uint32_t elementBits = 8;
   uint32_t rank = 2;
-  std::vector<DimExpr> dims;         ///< innermost first
-  std::vector<DimExpr> strideBytes;  ///< rank - 1, of dims 1...
-  std::vector<DimExpr> box;          ///< innermost first
+  std::vector<DimExpr> dims;        ///< innermost first
+  std::vector<DimExpr> strideBytes; ///< rank - 1, of dims 1...
+  std::vector<DimExpr> box;         ///< innermost first
   bool swizzle128 = true;
 };
 
@@ -85,7 +85,7 @@ struct GpuArgument {
 
 /// One row of the table of a launch.
 struct GpuVariant {
-  uint32_t kernel = 0; ///< number in Model::gpuKernels
+  uint32_t kernel = 0;      ///< number in Model::gpuKernels
   int64_t mLo = 1, mHi = 0; ///< 0: no upper bound
   DimExpr gridX = 1, gridY = 1;
   bool persistent = false; ///< launch min(gridX, resident clusters * cluster) CTAs along x
@@ -93,7 +93,7 @@ struct GpuVariant {
 };
 
 struct GpuLaunch {
-  DimExpr m = 1; ///< what mLo and mHi bound
+  DimExpr m = 1;                    ///< what mLo and mHi bound
   std::vector<GpuVariant> variants; ///< empty: this launch has no GPU code
   std::string reason;               ///< why not (first predicate that failed), for the error message
 };

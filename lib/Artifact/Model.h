@@ -25,7 +25,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
-#include "lib/Artifact/DimExpr.h"
+#include "lib/Artifact/Gpu.h"
 
 #include <array>
 #include <memory>
@@ -33,7 +33,7 @@
 namespace bitwright::artifact {
 
 /// Version of the format. Before release 1.0 a reader accepts exactly this one.
-constexpr uint32_t formatVersion = 1;
+constexpr uint32_t formatVersion = 2;
 constexpr uint64_t weightAlignment = 64;
 constexpr uint64_t codeAlignment = 4096;
 /// Bytes that may be read behind the end of any arena or weight buffer.
@@ -144,6 +144,7 @@ struct Launch {
   DimExpr tiles = 1;        ///< >= 0
   DimExpr scratchBytes = 0; ///< per thread
   std::string note;         ///< free text for people: template and decision (`gemm 12x32, requant epilogue`)
+  GpuLaunch gpu;            ///< the same call on a GPU; see Gpu.h
 };
 
 /// A function of the model. All entry points share the arena, so only one runs at a time in a session.
@@ -171,6 +172,14 @@ struct Kernel {
 /// outside.
 struct CodeSegment {
   Isa isa = Isa::Avx2;
+  Blob bytes;
+  std::array<uint8_t, 32> digest = {}; ///< SHA-256 of `bytes`; set by the reader, ignored by the writer
+};
+
+/// All kernels of one GPU architecture: a cubin, or PTX text that the driver compiles for later devices.
+struct GpuCode {
+  GpuArch arch = GpuArch::Sm80;
+  GpuCodeKind kind = GpuCodeKind::Cubin;
   Blob bytes;
   std::array<uint8_t, 32> digest = {}; ///< SHA-256 of `bytes`; set by the reader, ignored by the writer
 };
@@ -209,6 +218,9 @@ struct Model {
   std::vector<Kernel> kernels;
   std::vector<CodeSegment> code; ///< at most one a level
   std::vector<Weight> weights;
+  std::vector<GpuCode> gpuCode; ///< at most one an architecture and kind
+  std::vector<GpuKernel> gpuKernels;
+  std::vector<layout::Packing> packings;
   uint64_t arenaBytes = 0;          ///< without the slack, which the runtime adds
   std::vector<Property> provenance; ///< `tool`, `recipe`, `calibration-digest`, ...
   std::string plan;                 ///< JSON: allocation, remarks; not read by the runtime

@@ -26,7 +26,8 @@ constexpr size_t digestOffset = 32;
 
 constexpr uint8_t sectionWeights = 0;
 constexpr uint8_t sectionText = 1;
-constexpr uint8_t sectionCode = 16; ///< + level
+constexpr uint8_t sectionCode = 16;    ///< + level
+constexpr uint8_t sectionGpuCode = 32; ///< + 2 * architecture + kind
 
 inline Digest rootDigest(const void *preamble, const void *header, size_t headerSize) {
   Sha256 h;

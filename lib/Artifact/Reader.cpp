@@ -85,7 +85,8 @@ static bool checkSections(const schema::Header *h, size_t size, uint64_t headerE
     const schema::Section *s = h->sections()->Get(unsigned(i));
     std::string where = "section " + number(i);
     bool isCode = s->kind() >= sectionCode && s->kind() < sectionCode + isaCount;
-    if (!isCode && s->kind() != sectionWeights && s->kind() != sectionText) {
+    bool isGpuCode = s->kind() >= sectionGpuCode && s->kind() < sectionGpuCode + 2 * gpuArchCount;
+    if (!isCode && !isGpuCode && s->kind() != sectionWeights && s->kind() != sectionText) {
       error = where + ": unknown kind " + number(s->kind());
       return false;
     }
@@ -94,7 +95,7 @@ static bool checkSections(const schema::Header *h, size_t size, uint64_t headerE
       return false;
     }
     seen[s->kind() / 64] |= uint64_t(1) << (s->kind() % 64);
-    uint64_t alignment = isCode ? codeAlignment : s->kind() == sectionWeights ? weightAlignment : 1;
+    uint64_t alignment = isCode ? codeAlignment : s->kind() == sectionText ? 1 : weightAlignment;
     if (s->offset() % alignment != 0) {
       error = where + ": offset " + number(s->offset()) + " is not a multiple of " + number(alignment);
       return false;
@@ -124,6 +125,10 @@ static bool checkDigest(const schema::Section *s, const uint8_t *base, const cha
 
 static const char *sectionName(uint8_t kind) {
   static const char *const code[isaCount] = {"code section avx2", "code section avx512vnni", "code section amx"};
+  static const char *const gpuCode[2 * gpuArchCount] = {"GPU code section sm_80 cubin", "GPU code section sm_80 ptx",
+                                                        "GPU code section sm_90a cubin", "GPU code section sm_90a ptx"};
+  if (kind >= sectionGpuCode)
+    return gpuCode[kind - sectionGpuCode];
   return kind == sectionWeights ? "weight section" : kind == sectionText ? "text section" : code[kind - sectionCode];
 }
 
@@ -132,6 +137,15 @@ static const schema::Section *findSection(const schema::Header *h, uint8_t kind)
     if (h->sections()->Get(unsigned(i))->kind() == kind)
       return h->sections()->Get(unsigned(i));
   return nullptr;
+}
+
+bool bitwright::artifact::verifyGpuCode(const GpuCode &code, const void *copy, std::string &error) {
+  if (sha256(copy, code.bytes.size()) == code.digest)
+    return true;
+  error = std::string("corrupt ") +
+          sectionName(uint8_t(sectionGpuCode + 2 * unsigned(code.arch) + unsigned(code.kind))) +
+          ": SHA-256 is not the one that the header states";
+  return false;
 }
 
 bool bitwright::artifact::verifyCode(const CodeSegment &segment, const void *copy, std::string &error) {
@@ -151,7 +165,7 @@ public:
       : h(h), base(base), m(m), error(error), owner(owner) {}
 
   bool run(bool withCode) {
-    return readSymbols() && readExpressions() && readTensors() && readEntries() && readKernels() &&
+    return readSymbols() && readExpressions() && readTensors() && readEntries() && readKernels() && readGpu() &&
            readSections(withCode) && readRest();
   }
 
@@ -276,9 +290,82 @@ private:
         if (!expressionList(l->dims(), where, launch.dims) || !expression(l->tiles(), where, launch.tiles) ||
             !expression(l->scratch_bytes(), where, launch.scratchBytes))
           return false;
+        if (l->gpu() && !readGpuLaunch(l->gpu(), where, launch.gpu))
+          return false;
         r.launches.push_back(std::move(launch));
       }
       m.entries.push_back(std::move(r));
+    }
+    return true;
+  }
+
+  bool readGpuLaunch(const schema::GpuLaunch *l, const std::string &where, GpuLaunch &r) {
+    r.reason = toString(l->reason());
+    if (!expression(l->m(), where, r.m))
+      return false;
+    for (size_t i = 0; i < sizeOf(l->variants()); ++i) {
+      const schema::GpuVariant *v = l->variants()->Get(unsigned(i));
+      GpuVariant variant;
+      variant.kernel = v->kernel();
+      variant.mLo = v->m_lo();
+      variant.mHi = v->m_hi();
+      variant.persistent = v->persistent();
+      if (!expression(v->grid_x(), where, variant.gridX) || !expression(v->grid_y(), where, variant.gridY))
+        return false;
+      for (size_t k = 0; k < sizeOf(v->arguments()); ++k) {
+        const schema::GpuArgument *a = v->arguments()->Get(unsigned(k));
+        if (a->kind() > uint8_t(GpuArgumentKind::Int32) || a->order() > uint8_t(CanonicalOrder::PanelNibbles))
+          return fail(where + ", GPU variant " + number(i) + ": argument " + number(k) + " of unknown kind " +
+                      number(a->kind()) + " or order " + number(a->order()));
+        GpuArgument argument;
+        argument.kind = GpuArgumentKind(a->kind());
+        argument.index = a->index();
+        argument.packing = a->packing();
+        argument.order = CanonicalOrder(a->order());
+        argument.signExtend = a->is_signed();
+        if (!expression(a->value(), where, argument.value))
+          return false;
+        if (const schema::GpuTensorMap *map = a->map()) {
+          argument.map.elementBits = map->element_bits();
+          argument.map.swizzle128 = map->swizzle() != 0;
+          argument.map.rank = uint32_t(sizeOf(map->dims()));
+          if (!expressionList(map->dims(), where, argument.map.dims) ||
+              !expressionList(map->strides(), where, argument.map.strideBytes) ||
+              !expressionList(map->box(), where, argument.map.box))
+            return false;
+        } else {
+          argument.map.rank = 0; // refused later where a map is needed
+        }
+        variant.arguments.push_back(std::move(argument));
+      }
+      r.variants.push_back(std::move(variant));
+    }
+    return true;
+  }
+
+  bool readGpu() {
+    for (size_t i = 0; i < sizeOf(h->packings()); ++i) {
+      const schema::Packing *p = h->packings()->Get(unsigned(i));
+      if (p->order() > uint8_t(layout::Packing::Order::Pitched))
+        return fail("packing " + number(i) + " has unknown order " + number(p->order()));
+      layout::Packing r;
+      r.rows = p->rows();
+      r.columns = p->columns();
+      r.bits = p->bits();
+      r.bias = p->bias();
+      r.fill = p->fill();
+      r.order = layout::Packing::Order(p->order());
+      r.pitch = p->pitch();
+      r.tile.rowBasis = copy(p->row_basis());
+      r.tile.columnBasis = copy(p->column_basis());
+      m.packings.push_back(std::move(r));
+    }
+    for (size_t i = 0; i < sizeOf(h->gpu_kernels()); ++i) {
+      const schema::GpuKernel *k = h->gpu_kernels()->Get(unsigned(i));
+      if (k->arch() >= gpuArchCount)
+        return fail("GPU kernel " + number(i) + " is for unknown architecture " + number(k->arch()));
+      m.gpuKernels.push_back(
+          {toString(k->symbol()), GpuArch(k->arch()), k->threads(), k->shared_bytes(), k->cluster(), k->pdl()});
     }
     return true;
   }
@@ -305,6 +392,14 @@ private:
       if (const schema::Section *s = findSection(h, uint8_t(sectionCode + isa))) {
         m.code.push_back({Isa(isa), Blob::share(withCode ? base + s->offset() : nullptr, s->size(), owner), {}});
         std::memcpy(m.code.back().digest.data(), s->sha256()->data(), 32);
+      }
+    for (unsigned n = 0; n < 2 * gpuArchCount; ++n)
+      if (const schema::Section *s = findSection(h, uint8_t(sectionGpuCode + n))) {
+        m.gpuCode.push_back({GpuArch(n / 2),
+                             GpuCodeKind(n % 2),
+                             Blob::share(withCode ? base + s->offset() : nullptr, s->size(), owner),
+                             {}});
+        std::memcpy(m.gpuCode.back().digest.data(), s->sha256()->data(), 32);
       }
     for (size_t i = 0; i < sizeOf(h->weights()); ++i) {
       const schema::Weight *w = h->weights()->Get(unsigned(i));

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Artifact/Artifact.h"
+#include "lib/Artifact/VerifyGpu.h"
 
 #include <algorithm>
 #include <set>
@@ -301,5 +302,5 @@ bool bitwright::artifact::matchAffine(const DimExpr &e, unsigned &symbol, int64_
 }
 
 bool bitwright::artifact::verifyModel(const Model &model, std::string &error) {
-  return ModelVerifier(model, error).run();
+  return ModelVerifier(model, error).run() && verifyGpu(model, error);
 }

@@ -77,6 +77,13 @@ static std::vector<PendingSection> layOut(const Model &m, std::vector<uint64_t> 
   std::vector<PendingSection> sections;
   for (const CodeSegment &c : m.code)
     sections.push_back({uint8_t(sectionCode + uint8_t(c.isa)), codeAlignment, {{0, c.bytes}}, c.bytes.size(), 0, {}});
+  for (const GpuCode &c : m.gpuCode)
+    sections.push_back({uint8_t(sectionGpuCode + 2 * uint8_t(c.arch) + uint8_t(c.kind)),
+                        weightAlignment,
+                        {{0, c.bytes}},
+                        c.bytes.size(),
+                        0,
+                        {}});
   PendingSection weights{sectionWeights, weightAlignment, {}, 0, 0, {}};
   for (const Weight &w : m.weights) {
     weights.size = alignUp(weights.size, weightAlignment);
@@ -95,6 +102,29 @@ static std::vector<PendingSection> layOut(const Model &m, std::vector<uint64_t> 
   for (PendingSection &s : sections)
     hashSection(s);
   return sections;
+}
+
+static Offset<schema::GpuLaunch> buildGpuLaunch(FlatBufferBuilder &b, const GpuLaunch &l, Expressions &expressions) {
+  if (l.variants.empty() && l.reason.empty())
+    return {};
+  std::vector<Offset<schema::GpuVariant>> variants;
+  for (const GpuVariant &v : l.variants) {
+    std::vector<Offset<schema::GpuArgument>> arguments;
+    for (const GpuArgument &a : v.arguments) {
+      Offset<schema::GpuTensorMap> map;
+      if (a.kind == GpuArgumentKind::BufferMap || a.kind == GpuArgumentKind::WeightMap) {
+        auto dims = b.CreateVector(expressions.add(a.map.dims));
+        auto strides = b.CreateVector(expressions.add(a.map.strideBytes));
+        auto box = b.CreateVector(expressions.add(a.map.box));
+        map = schema::CreateGpuTensorMap(b, a.map.elementBits, a.map.swizzle128, dims, strides, box);
+      }
+      arguments.push_back(schema::CreateGpuArgument(b, uint8_t(a.kind), a.index, a.packing, uint8_t(a.order),
+                                                    a.signExtend, map, expressions.add(a.value)));
+    }
+    variants.push_back(schema::CreateGpuVariant(b, v.kernel, v.mLo, v.mHi, expressions.add(v.gridX),
+                                                expressions.add(v.gridY), v.persistent, b.CreateVector(arguments)));
+  }
+  return schema::CreateGpuLaunch(b, expressions.add(l.m), b.CreateVector(variants), b.CreateSharedString(l.reason));
 }
 
 /// The header with the sections' present offsets. All integers that depend on the header's length have a fixed width
@@ -137,8 +167,9 @@ static void buildHeader(FlatBufferBuilder &b, const Model &m, const std::vector<
       auto bufferVector = b.CreateVector(buffers);
       auto stores = b.CreateVector(l.stores);
       auto dims = b.CreateVector(expressions.add(l.dims));
+      auto gpu = buildGpuLaunch(b, l.gpu, expressions);
       launches.push_back(schema::CreateLaunch(b, name, l.kernel, bufferVector, stores, dims, expressions.add(l.tiles),
-                                              expressions.add(l.scratchBytes), note));
+                                              expressions.add(l.scratchBytes), note, gpu));
     }
     entries.push_back(schema::CreateEntryPoint(b, text(e.name), b.CreateVector(e.inputs), b.CreateVector(e.outputs),
                                                b.CreateVector(launches)));
@@ -179,6 +210,15 @@ static void buildHeader(FlatBufferBuilder &b, const Model &m, const std::vector<
         schema::CreateSelfCheck(b, m.selfCheck.seed, b.CreateVector(m.selfCheck.symbolValues), b.CreateVector(sums));
   }
 
+  std::vector<Offset<schema::Packing>> packings;
+  for (const layout::Packing &p : m.packings)
+    packings.push_back(schema::CreatePacking(b, p.rows, p.columns, p.bits, p.bias, p.fill, uint8_t(p.order), p.pitch,
+                                             b.CreateVector(p.tile.rowBasis), b.CreateVector(p.tile.columnBasis)));
+  std::vector<Offset<schema::GpuKernel>> gpuKernels;
+  for (const GpuKernel &k : m.gpuKernels)
+    gpuKernels.push_back(
+        schema::CreateGpuKernel(b, text(k.symbol), uint8_t(k.arch), k.threads, k.sharedBytes, k.cluster, k.pdl));
+
   std::vector<Offset<schema::Expression>> expressionTable;
   for (const DimExpr *e : expressions.list) {
     std::vector<uint8_t> ops;
@@ -194,7 +234,8 @@ static void buildHeader(FlatBufferBuilder &b, const Model &m, const std::vector<
   auto header = schema::CreateHeader(b, formatVersion, b.CreateVector(symbols), b.CreateVector(expressionTable),
                                      b.CreateVector(tensors), b.CreateVector(entries), b.CreateVector(kernels),
                                      b.CreateVector(sectionTable), b.CreateVector(weights), m.arenaBytes,
-                                     b.CreateVector(provenance), b.CreateVector(texts), selfCheck);
+                                     b.CreateVector(provenance), b.CreateVector(texts), selfCheck,
+                                     b.CreateVector(packings), b.CreateVector(gpuKernels));
   schema::FinishHeaderBuffer(b, header);
 }
 

@@ -6,6 +6,7 @@
 
 #include "passes/Package/ExecToArtifact.h"
 #include "lib/Weights/WeightStore.h"
+#include "passes/Package/GpuToArtifact.h"
 
 using namespace mlir;
 using namespace bitwright;
@@ -181,6 +182,23 @@ FailureOr<artifact::Model> bitwright::toArtifact(exec::ProgramOp program) {
       llvm::sort(k.variants, [](const auto &a, const auto &b) { return a.isa < b.isa; });
       kernels[kernel.getName()] = model.kernels.size();
       model.kernels.push_back(std::move(k));
+    } else if (auto packing = dyn_cast<exec::PackingOp>(op)) {
+      auto converted = toPacking(packing);
+      if (failed(converted))
+        return failure();
+      model.packings.push_back(std::move(*converted));
+    } else if (auto code = dyn_cast<exec::GpuCodeOp>(op)) {
+      auto converted = toGpuCode(code);
+      auto bytes = bytesOf(&op, code.getSource());
+      if (failed(converted) || failed(bytes))
+        return failure();
+      converted->bytes = *bytes;
+      model.gpuCode.push_back(std::move(*converted));
+    } else if (auto kernel = dyn_cast<exec::GpuKernelOp>(op)) {
+      auto converted = toGpuKernel(kernel);
+      if (failed(converted))
+        return failure();
+      model.gpuKernels.push_back(std::move(*converted));
     } else if (auto interface = dyn_cast<exec::InterfaceOp>(op)) {
       for (auto [names, list] :
            {std::pair(interface.getInputs(), &entry.inputs), std::pair(interface.getOutputs(), &entry.outputs)})
@@ -216,6 +234,10 @@ FailureOr<artifact::Model> bitwright::toArtifact(exec::ProgramOp program) {
       l.tiles = toDimExpr(launch.getTiles().getResult(0));
       l.scratchBytes = toDimExpr(launch.getScratch().getResult(0));
       l.note = launch.getNote().value_or("").str();
+      auto gpu = toGpuLaunch(launch, model.gpuKernels);
+      if (failed(gpu))
+        return failure();
+      l.gpu = std::move(*gpu);
       entry.launches.push_back(std::move(l));
     } else {
       return op.emitOpError() << "is not part of an exec.program", failure();
@@ -271,6 +293,14 @@ OwningOpRef<ModuleOp> bitwright::fromArtifact(const artifact::Model &model, MLIR
   for (const artifact::CodeSegment &c : model.code)
     exec::CodeOp::create(builder, loc, artifact::isaName(c.isa),
                          keep(std::string("bwm/code/") + artifact::isaName(c.isa), c.bytes));
+  for (const layout::Packing &packing : model.packings)
+    fromPacking(packing, builder, loc);
+  for (const artifact::GpuCode &c : model.gpuCode) {
+    const char *arch = artifact::gpuArchName(c.arch), *kind = artifact::gpuCodeKindName(c.kind);
+    exec::GpuCodeOp::create(builder, loc, arch, kind, keep(std::string("bwm/gpu/") + arch + "." + kind, c.bytes));
+  }
+  for (const artifact::GpuKernel &k : model.gpuKernels)
+    fromGpuKernel(k, builder, loc);
   for (const artifact::Kernel &k : model.kernels) {
     SmallVector<NamedAttribute> entries;
     for (const artifact::KernelVariant &v : k.variants)
@@ -290,9 +320,10 @@ OwningOpRef<ModuleOp> bitwright::fromArtifact(const artifact::Model &model, MLIR
       buffers.push_back(exec::BufferAttr::get(context, exec::Place(b.kind), b.place,
                                               b.tensor < 0 ? "" : StringRef(model.tensors[b.tensor].name)));
     SmallVector<int64_t> stores(l.stores.begin(), l.stores.end());
-    exec::LaunchOp::create(builder, loc, l.name, model.kernels[l.kernel].name, builder.getArrayAttr(buffers), stores,
-                           mapOf(l.dims), mapOf(l.tiles), mapOf(l.scratchBytes),
-                           l.note.empty() ? StringAttr() : builder.getStringAttr(l.note));
+    auto launch = exec::LaunchOp::create(
+        builder, loc, l.name, model.kernels[l.kernel].name, builder.getArrayAttr(buffers), stores, mapOf(l.dims),
+        mapOf(l.tiles), mapOf(l.scratchBytes), l.note.empty() ? StringAttr() : builder.getStringAttr(l.note));
+    fromGpuLaunch(l.gpu, model.gpuKernels, numSymbols, launch);
   }
   return module;
 }
