@@ -232,8 +232,10 @@ inline int32_t quantizeFloat(float x, float scale, int32_t zeroPoint, int32_t lo
 /// accumulators) is first rounded to nearest even.
 inline float dequantize(int32_t q, float scale, int32_t zeroPoint) { return float(int64_t(q) - zeroPoint) * scale; }
 
-/// Q3: the scale of one token from its largest magnitude: max(absmax, 2^-100) / 127 in float32.
-inline float dynamicScale(float absMax) { return (absMax > 0x1p-100f ? absMax : 0x1p-100f) / 127.0f; }
+/// Q3: the scale of one token from its largest magnitude: max(absmax, 2^-100) / 127 in float32 (4-bit codes: 7).
+inline float dynamicScale(float absMax, float limit = 127.0f) {
+  return (absMax > 0x1p-100f ? absMax : 0x1p-100f) / limit;
+}
 
 //===----------------------------------------------------------------------===//
 // Elementwise (E1, E3, E4, E6)

@@ -114,6 +114,62 @@ static LogicalResult runLinear(dyadic::LinearOp op, OpRun &run) {
       });
 }
 
+/// R16: the 8-bit weights of a two-level product; an error for one that the format cannot hold.
+static FailureOr<Tensor> twoLevelWeights(dyadic::LinearTwoLevelOp op, OpRun &run) {
+  Tensor codes = run.get(op.getWeight()), scale = run.get(op.getGroupScale()), offset = run.get(op.getGroupOffset());
+  int64_t columns = codes.getDim(1), group = int64_t(op.getGroup());
+  Tensor w(Element::S8, codes.getShape());
+  for (int64_t i = 0, n = codes.getNumElements(); i < n; ++i) {
+    int64_t g = i / columns * (columns / group) + i % columns / group;
+    int64_t s = scale.asInteger(g), value = (codes.asInteger(i) & 15) * s + offset.asInteger(g);
+    if (s < 1 || s > 17)
+      return run.error() << "C2: expected group scales in [1, 17], found " << s << " at element " << g, failure();
+    if (value <= -128 || value > 127)
+      return run.error() << "R16: expected weights in [-127, 127], found " << value << " at row " << i / columns
+                         << ", column " << i % columns,
+             failure();
+    w.mutableData<int8_t>()[i] = int8_t(value);
+  }
+  return w;
+}
+
+static LogicalResult runLinearTwoLevel(dyadic::LinearTwoLevelOp op, OpRun &run) {
+  FailureOr<Tensor> w = twoLevelWeights(op, run);
+  if (failed(w))
+    return failure();
+  Tensor x = run.get(op.getInput());
+  int64_t depth = w->getDim(1), n = w->getDim(0), m = elementCount(run.shapeOf().drop_back());
+  return runAccumulator(
+      run, x.reshaped({m, depth}), int32_t(op.getInputZeroPoint()), *w, 0, run.get(op.getBias()),
+      int64_t(run.shapeOf().size()) - 1, depth, [&](auto zero, const Tensor &a, const Tensor &b, Element element) {
+        return multiply<decltype(zero)>(a, b, true, {m, n}, element, run.threads()).reshaped(run.shapeOf());
+      });
+}
+
+static LogicalResult runLinearGroups(dyadic::LinearGroupsOp op, OpRun &run) {
+  Tensor x = toInt64(run.get(op.getInput())), w = toInt64(run.get(op.getWeight())), zero = run.get(op.getZeroPoint());
+  int64_t depth = w.getDim(1), n = w.getDim(0), m = elementCount(run.shapeOf().drop_back(2)),
+          group = int64_t(op.getGroup()), groups = depth / group, zx = int32_t(op.getInputZeroPoint());
+  Tensor y(Element::S64, run.shapeOf());
+  int64_t *out = y.mutableData<int64_t>();
+  const int64_t *a = x.data<int64_t>(), *b = w.data<int64_t>();
+  parallelFor(m * n, run.threads(), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      for (int64_t g = 0; g < groups; ++g) {
+        int64_t sum = 0, row = i / n * depth, column = i % n * depth;
+        int64_t zw = zero ? zero.asInteger(i % n * groups + g) : 0;
+        for (int64_t k = g * group; k < (g + 1) * group; ++k)
+          sum += (a[row + k] - zx) * (b[column + k] - zw);
+        out[i * groups + g] = sum;
+      }
+  });
+  for (int64_t i = 0; i < y.getNumElements(); ++i)
+    if (out[i] < INT32_MIN || out[i] > INT32_MAX)
+      return run.error() << "R14: expected partial sums inside int32, found " << out[i] << " at element " << i;
+  run.set(narrowTo(y, Element::S32));
+  return success();
+}
+
 static LogicalResult runMatmul(dyadic::MatmulOp op, OpRun &run) {
   const Tensor &a = run.operand(0);
   return runAccumulator(run, a, int32_t(op.getLhsZeroPoint()), run.operand(1), int32_t(op.getRhsZeroPoint()), {}, 0,
@@ -280,6 +336,8 @@ void reference::registerDyadic(OpTable &table) {
   table.add<dyadic::ConvOp>(runConv);
   table.add<dyadic::ConvTransposeOp>(runConvTranspose);
   table.add<dyadic::LinearOp>(runLinear);
+  table.add<dyadic::LinearTwoLevelOp>(runLinearTwoLevel);
+  table.add<dyadic::LinearGroupsOp>(runLinearGroups);
   table.add<dyadic::MatmulOp>(runMatmul);
   table.add<dyadic::RescaleOp>(runRescale);
   table.add<dyadic::AddOp>(runAdd);

@@ -8,6 +8,7 @@
 #include "lib/Numerics/Integer.h"
 #include "lib/Reference/Interpreter.h"
 #include "lib/Reference/Loops.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace bitwright;
@@ -120,7 +121,65 @@ static LogicalResult runDequantize(qnn::DequantizeOp op, OpRun &run) {
   return success();
 }
 
+/// INTEGER Q3.
+static LogicalResult runQuantizeDynamic(qnn::QuantizeDynamicOp op, OpRun &run) {
+  Tensor x = toFloat32(run.get(op.getInput()));
+  int32_t limit = op.getScheme().getStorage() == "s4" ? 7 : 127;
+  int64_t columns = x.getDim(x.getRank() - 1), rows = elementCount(x.getShape().drop_back());
+  Shape rowShape(x.getShape());
+  rowShape.back() = 1;
+  Tensor scales(Element::F32, rowShape), y(Element::S64, x.getShape());
+  for (int64_t row = 0; row < rows; ++row) {
+    const float *values = x.data<float>() + row * columns;
+    float largest = 0;
+    for (int64_t k = 0; k < columns; ++k)
+      largest = std::max(largest, std::fabs(values[k])); // false for a NaN: it does not enter
+    float scale = numerics::dynamicScale(largest, float(limit));
+    scales.mutableData<float>()[row] = scale;
+    for (int64_t k = 0; k < columns; ++k) {
+      // NaN elements, and infinity over an infinite scale, are code 0.
+      float v = values[k] / scale;
+      y.mutableData<int64_t>()[row * columns + k] =
+          std::isnan(v) ? 0 : numerics::quantizeFloat(v, 1.0f, 0, -limit, limit);
+    }
+  }
+  run.set(narrowTo(y, run.elementOfResult(0)), 0);
+  run.set(scales, 1);
+  return success();
+}
+
+static LogicalResult runDequantizeAccumulator(qnn::DequantizeAccumulatorOp op, OpRun &run) {
+  Tensor acc = toInt32(run.get(op.getInput())), row = run.get(op.getRowScale()), column = run.get(op.getColumnScale());
+  int64_t columns = column.getNumElements(), rows = acc.getNumElements() / std::max<int64_t>(columns, 1);
+  if (row.getNumElements() != 1 && row.getNumElements() != rows)
+    return run.error() << "expected " << rows << " row scales or one, found " << row.describe();
+  Tensor y(Element::F32, acc.getShape());
+  for (int64_t i = 0; i < acc.getNumElements(); ++i)
+    y.mutableData<float>()[i] =
+        (float(acc.data<int32_t>()[i]) * row.data<float>()[row.getNumElements() == 1 ? 0 : i / columns]) *
+        column.data<float>()[i % columns];
+  run.set(storeAs(y, run.elementOfResult()));
+  return success();
+}
+
+static LogicalResult runCombineGroups(qnn::CombineGroupsOp op, OpRun &run) {
+  Tensor partial = toInt32(run.get(op.getInput())), scale = toFloat32(run.get(op.getScale()));
+  int64_t n = scale.getDim(0), groups = scale.getDim(1);
+  Tensor y(Element::F32, run.shapeOf());
+  for (int64_t i = 0; i < y.getNumElements(); ++i) {
+    float sum = 0;
+    for (int64_t g = 0; g < groups; ++g)
+      sum = std::fma(float(partial.data<int32_t>()[i * groups + g]), scale.data<float>()[i % n * groups + g], sum);
+    y.mutableData<float>()[i] = sum;
+  }
+  run.set(y);
+  return success();
+}
+
 void reference::registerQuantization(OpTable &table) {
   table.add<qnn::QuantizeOp>(runQuantize);
   table.add<qnn::DequantizeOp>(runDequantize);
+  table.add<qnn::QuantizeDynamicOp>(runQuantizeDynamic);
+  table.add<qnn::DequantizeAccumulatorOp>(runDequantizeAccumulator);
+  table.add<qnn::CombineGroupsOp>(runCombineGroups);
 }

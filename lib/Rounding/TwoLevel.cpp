@@ -300,4 +300,40 @@ llvm::Expected<TwoLevelWeight> TwoLevelColumns::finish(llvm::StringRef name, llv
   return out;
 }
 
+llvm::Expected<TwoLevelWeight> decomposeTwoLevel(llvm::StringRef name, llvm::ArrayRef<int64_t> w8, int64_t rows,
+                                                 int64_t columns, int64_t groupSize, int bits) {
+  TwoLevelWeight result;
+  result.rows = rows;
+  result.columns = columns;
+  result.groupSize = groupSize;
+  result.bits = bits;
+  result.codes.resize(size_t(rows * columns));
+  result.groups.resize(size_t(rows * result.groupsPerRow()));
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t g = 0; g < result.groupsPerRow(); ++g) {
+      int64_t first = row * columns + g * groupSize, count = std::min(groupSize, columns - g * groupSize);
+      llvm::ArrayRef<int64_t> codes = w8.slice(size_t(first), size_t(count));
+      int64_t low = *std::min_element(codes.begin(), codes.end()), high = *std::max_element(codes.begin(), codes.end());
+      if (low <= -128 || high > 127)
+        return llvm::createStringError("'" + name + "', row " + llvm::Twine(row) + ", group " + llvm::Twine(g) +
+                                       ": R16: expected 8-bit weights in [-127, 127], found " +
+                                       llvm::Twine(low <= -128 ? low : high));
+      int64_t scale = 1;
+      auto fits = [&](int64_t s) {
+        return (high - low) / s < (int64_t(1) << bits) &&
+               std::all_of(codes.begin(), codes.end(), [&](int64_t w) { return (w - low) % s == 0; });
+      };
+      while (scale <= twoLevelMaxScale && !fits(scale))
+        ++scale;
+      if (scale > twoLevelMaxScale)
+        return llvm::createStringError("'" + name + "', row " + llvm::Twine(row) + ", group " + llvm::Twine(g) +
+                                       ": R16: expected weights code * S + m with codes of " + llvm::Twine(bits) +
+                                       " bits and S in 1..17, found none that gives all of them");
+      result.groups[size_t(row * result.groupsPerRow() + g)] = {int32_t(scale), int32_t(low)};
+      for (int64_t i = 0; i < count; ++i)
+        result.codes[size_t(first + i)] = uint8_t((codes[size_t(i)] - low) / scale);
+    }
+  return result;
+}
+
 } // namespace bitwright

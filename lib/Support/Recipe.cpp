@@ -46,6 +46,18 @@ StringRef toString(Observer observer) {
   return "";
 }
 
+StringRef toString(ActivationScales scales) {
+  switch (scales) {
+  case ActivationScales::Static:
+    return "static";
+  case ActivationScales::PerToken:
+    return "per_token";
+  case ActivationScales::None:
+    return "none";
+  }
+  return "";
+}
+
 bool matchesGlob(StringRef pattern, StringRef name) {
   if (pattern == name)
     return true;
@@ -99,7 +111,7 @@ public:
       else if (key == "activations")
         parseActivations(value, key, recipe.activations);
       else if (key == "float")
-        recipe.floatStorage = oneOf(value, key, {"f32"});
+        recipe.floatStorage = oneOf(value, key, {"f32", "f16", "bf16"});
       else if (key == "keep_float") {
         recipe.keepFloat.clear();
         eachItem(value, key, [&](yaml::Node *item) { recipe.keepFloat.push_back(scalar(item, key)); });
@@ -218,9 +230,11 @@ private:
     eachKey(node, prefix, [&](StringRef key, unsigned line, yaml::Node *value) {
       std::string full = prefix + "." + key.str();
       if (key == "format")
-        scheme.format = oneOf(value, full, {"s8", "s16"});
+        scheme.format = oneOf(value, full, {"s8", "s16", "s4", "s3", "s2"});
       else if (key == "granularity")
-        scheme.perAxis = oneOf(value, full, {"axis", "tensor"}) == "axis";
+        parseGranularity(value, full, scheme);
+      else if (key == "zero_point")
+        scheme.zeroPoint = boolean(value, full);
       else if (key == "clip")
         scheme.clip = StringSwitch<WeightClip>(oneOf(value, full, {"absmax", "mse", "percentile"}))
                           .Case("mse", WeightClip::Mse)
@@ -229,8 +243,28 @@ private:
       else if (key == "percentile")
         scheme.percentile = percent(value, full);
       else
-        fail(line, Twine(full) + ": unknown key; expected one of format, granularity, clip, percentile");
+        fail(line, Twine(full) + ": unknown key; expected one of format, granularity, zero_point, clip, percentile");
     });
+    if (error.empty() && scheme.zeroPoint && (!scheme.group || scheme.twoLevel))
+      fail(node, prefix + ".zero_point: expected granularity 'group N' with zero points, found another one");
+    if (error.empty() && scheme.twoLevel && scheme.format != "s4" && scheme.format != "s3" && scheme.format != "s2")
+      fail(node, prefix + ".granularity: expected format s4, s3 or s2 with two_level, found " + scheme.format);
+  }
+  /// axis, tensor, "group N" or "two_level N".
+  void parseGranularity(yaml::Node *node, const Twine &key, WeightScheme &scheme) {
+    std::string text = scalar(node, key);
+    if (!node || !error.empty())
+      return;
+    auto [kind, size] = StringRef(text).split(' ');
+    scheme.perAxis = kind != "tensor";
+    scheme.group = 0;
+    scheme.twoLevel = kind == "two_level";
+    if ((kind == "axis" || kind == "tensor") && size.empty())
+      return;
+    if ((kind != "group" && kind != "two_level") || size.trim().getAsInteger(10, scheme.group) || scheme.group < 8 ||
+        scheme.group % 8 || scheme.group > 65536)
+      fail(node, key + ": expected axis, tensor, 'group N' or 'two_level N' with N a multiple of 8, found '" + text +
+                     "'");
   }
   void parseActivations(yaml::Node *node, const Twine &where, ActivationScheme &scheme) {
     std::string prefix = where.str();
@@ -238,6 +272,11 @@ private:
       std::string full = prefix + "." + key.str();
       if (key == "format")
         scheme.format = oneOf(value, full, {"s8"});
+      else if (key == "scales")
+        scheme.scales = StringSwitch<ActivationScales>(oneOf(value, full, {"static", "per_token", "none"}))
+                            .Case("per_token", ActivationScales::PerToken)
+                            .Case("none", ActivationScales::None)
+                            .Default(ActivationScales::Static);
       else if (key == "observer")
         scheme.observer = StringSwitch<Observer>(oneOf(value, full, {"minmax", "ema", "percentile", "mse", "kl"}))
                               .Case("ema", Observer::Ema)
@@ -248,7 +287,7 @@ private:
       else if (key == "percentile")
         scheme.percentile = percent(value, full);
       else
-        fail(line, Twine(full) + ": unknown key; expected one of format, observer, percentile");
+        fail(line, Twine(full) + ": unknown key; expected one of format, scales, observer, percentile");
     });
   }
   void parseOverride(yaml::Node *node, Recipe &recipe) {
@@ -303,11 +342,57 @@ quantize: false
 float: f32
 )";
 
+/// The others say how they differ from w8a8; what is no product stays float in them.
+struct Builtin {
+  StringLiteral name, text;
+};
+constexpr Builtin builtins[] = {
+    {"float", floatText},
+    {"w8a8", w8a8Text},
+    {"w8a8-per-token", R"(
+name: w8a8-per-token
+activations: {scales: per_token}
+)"},
+    {"w4a8", R"(
+name: w4a8
+weights: {format: s4, granularity: two_level 128}
+activations: {scales: per_token}
+)"},
+    {"w4a8-groups", R"(
+name: w4a8-groups
+weights: {format: s4, granularity: group 128}
+activations: {scales: per_token}
+)"},
+    {"w4a16", R"(
+name: w4a16
+weights: {format: s4, granularity: group 128}
+activations: {scales: none}
+)"},
+    {"w8a16", R"(
+name: w8a16
+activations: {scales: none}
+)"},
+};
+
 } // namespace
 
 ArrayRef<StringRef> Recipe::builtinNames() {
-  static const StringRef names[] = {"float", "w8a8"};
+  static const std::vector<StringRef> names = [] {
+    std::vector<StringRef> all;
+    for (const Builtin &builtin : builtins)
+      all.push_back(builtin.name);
+    return all;
+  }();
   return names;
+}
+
+bool Recipe::needsStatistics() const {
+  if (!quantize)
+    return false;
+  return activations.scales == ActivationScales::Static ||
+         llvm::any_of(overrides, [](const RecipeOverride &entry) {
+           return entry.hasActivations && entry.activations.scales == ActivationScales::Static;
+         });
 }
 
 Expected<Recipe> Recipe::parse(StringRef text, StringRef file) {
@@ -320,12 +405,13 @@ Expected<Recipe> Recipe::parse(StringRef text, StringRef file) {
 }
 
 Expected<Recipe> Recipe::load(StringRef nameOrFile) {
-  if (nameOrFile == "w8a8" || nameOrFile == "float") {
-    Expected<Recipe> recipe = parse(nameOrFile == "w8a8" ? w8a8Text : floatText, nameOrFile);
-    if (recipe)
-      recipe->file.clear();
-    return recipe;
-  }
+  for (const Builtin &builtin : builtins)
+    if (nameOrFile == builtin.name) {
+      Expected<Recipe> recipe = parse(builtin.text, nameOrFile);
+      if (recipe)
+        recipe->file.clear();
+      return recipe;
+    }
   auto buffer = MemoryBuffer::getFile(nameOrFile, /*IsText=*/true);
   if (!buffer)
     return createStringError("recipe '" + nameOrFile + "': expected a built-in recipe (" + join(builtinNames(), ", ") +

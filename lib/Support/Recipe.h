@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A recipe is a built-in name (`float`, `w8a8`) or a YAML file; docs/Recipes.md lists the keys. Errors read
+// A recipe is a built-in name (`float`, `w8a8`, `w4a8`, ...) or a YAML file; docs/Recipes.md lists the keys. Errors read
 // "FILE:LINE: KEY: expected ..., found ...". Keys that a file leaves out have the values of `w8a8`.
 //
 //===----------------------------------------------------------------------===//
@@ -29,14 +29,26 @@ llvm::StringRef toString(WeightClip clip);
 llvm::StringRef toString(Observer observer);
 
 struct WeightScheme {
-  std::string format = "s8"; ///< s8 or s16, symmetric (zero point 0)
+  std::string format = "s8"; ///< s8, s16, s4, s3 or s2; symmetric (zero point 0) unless `zeroPoint`
   bool perAxis = true;       ///< one scale an output channel, else one for the tensor
+  int64_t group = 0;         ///< > 0: one scale for so many inputs of an output channel (linear layers)
+  bool twoLevel = false;     ///< groups are integers inside an 8-bit row (INTEGER R16), not float scales
+  bool zeroPoint = false;    ///< float groups with a zero point each
   WeightClip clip = WeightClip::AbsMax;
   double percentile = 99.99; ///< percent of |w| inside the range (clip: percentile)
 };
 
+/// Where the scales of activations come from.
+enum class ActivationScales {
+  Static,   ///< one a tensor, from calibration
+  PerToken, ///< one a row of the last dimension, found at run time (INTEGER Q3); linear layers only
+  None,     ///< activations stay float: only weights are quantized
+};
+llvm::StringRef toString(ActivationScales scales);
+
 struct ActivationScheme {
   std::string format = "s8";
+  ActivationScales scales = ActivationScales::Static;
   Observer observer = Observer::MinMax;
   double percentile = 99.99; ///< percent of the values inside the range on each side (observer: percentile)
 };
@@ -76,6 +88,8 @@ struct Recipe {
   /// Parses YAML text; `file` is what messages call it.
   static llvm::Expected<Recipe> parse(llvm::StringRef text, llvm::StringRef file);
   static llvm::ArrayRef<llvm::StringRef> builtinNames();
+  /// Some scheme takes its scales from calibration (bias correction only uses statistics that are there).
+  bool needsStatistics() const;
 
   /// The scheme of the operation `name` of kind `mnemonic` ("conv"): defaults, then keep_float, then overrides in
   /// order.

@@ -219,48 +219,6 @@ template <typename Op> static std::optional<Grid> gridOfParameters(Op op) {
 std::optional<Grid> gridOf(QuantizeOp op) { return gridOfParameters(op); }
 std::optional<Grid> gridOf(DequantizeOp op) { return gridOfParameters(op); }
 
-QuantizedWeight quantizeWeightOf(Operation *product, float inputScale) {
-  auto scheme = product->getAttrOfType<SchemeAttr>(weightSchemeAttr);
-  WeightScheme weights;
-  weights.format = scheme.getStorage().str();
-  StringRef clip = "absmax";
-  if (auto attr = product->getAttrOfType<StringAttr>(weightClipAttr))
-    clip = attr.getValue();
-  weights.clip = clip == "mse" ? WeightClip::Mse : clip == "percentile" ? WeightClip::Percentile : WeightClip::AbsMax;
-  if (auto attr = product->getAttrOfType<FloatAttr>(weightPercentileAttr))
-    weights.percentile = attr.getValueAsDouble();
-  auto data = getConstant(getWeightOf(product));
-  assert(data && "a Product has a constant weight");
-  std::vector<float> values = toFloats(*data);
-  int64_t axis = scheme.getGranularity() == Granularity::Axis ? scheme.getAxis() : -1;
-  QuantizedWeight result = quantizeWeight(values, data->type.getShape(), axis, weights);
-
-  auto bias = getBiasOf(product) ? getConstant(getBiasOf(product)) : std::nullopt;
-  if (!bias)
-    return result;
-  std::vector<float> biases = toFloats(*bias);
-  ArrayRef<int64_t> shape = data->type.getShape();
-  size_t slices = result.scales.size(), inner = 1;
-  for (size_t i = size_t(axis < 0 ? 0 : axis) + 1; axis >= 0 && i < shape.size(); ++i)
-    inner *= size_t(shape[i]);
-  if (axis < 0)
-    inner = values.size();
-  for (size_t s = 0; s < slices; ++s) {
-    double largest = 0;
-    // Grouped transposed convolutions share one scale among the channels of equal index in their groups.
-    for (size_t c = axis < 0 ? 0 : s; c < biases.size(); c += axis < 0 ? 1 : slices)
-      largest = std::max(largest, std::fabs(double(biases[c])));
-    double least = largest / (double(inputScale) * 0x1p30);
-    if (result.scales[s] >= least)
-      continue;
-    result.scales[s] = float(std::nextafter(float(least), std::numeric_limits<float>::infinity()));
-    for (size_t i = 0; i < values.size(); ++i)
-      if (i / inner % slices == s)
-        result.codes[i] = int32_t(std::nearbyint(values[i] / result.scales[s]));
-  }
-  return result;
-}
-
 //===----------------------------------------------------------------------===//
 // Constants
 //===----------------------------------------------------------------------===//
@@ -291,6 +249,26 @@ Value createConstant(OpBuilder &builder, Location loc, StringRef name, ArrayRef<
 Value createConstant(OpBuilder &builder, Location loc, StringRef name, ArrayRef<int64_t> shape, unsigned bits,
                      ArrayRef<int32_t> values) {
   auto type = RankedTensorType::get(shape, builder.getIntegerType(bits));
+  if (bits == 4) {
+    // The store packs two codes a byte, the first one low; a literal holds one an element.
+    if (values.size() <= largestLiteral) {
+      SmallVector<APInt> codes;
+      for (int32_t v : values)
+        codes.push_back(APInt(4, uint64_t(v) & 15));
+      auto op = ConstantOp::create(builder, loc, type, DenseElementsAttr::get(type, codes));
+      setName(op, name);
+      return op;
+    }
+    std::vector<uint8_t> packed((values.size() + 1) / 2);
+    for (size_t i = 0; i < values.size(); ++i)
+      packed[i / 2] |= uint8_t((values[i] & 15) << (4 * (i % 2)));
+    WeightStore &store = getWeightStore(builder.getContext());
+    std::string unique = store.uniqueName(name);
+    store.set(unique, WeightData::copyOf<uint8_t>(type, packed));
+    auto op = WeightOp::create(builder, loc, type, builder.getStringAttr(unique));
+    setName(op, name);
+    return op;
+  }
   if (bits == 8)
     return createTyped<int8_t>(builder, loc, name, type, SmallVector<int8_t>(values.begin(), values.end()));
   if (bits == 16)

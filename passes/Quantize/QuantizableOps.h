@@ -23,9 +23,14 @@ namespace bitwright {
 constexpr llvm::StringLiteral weightSchemeAttr = "qnn.weight_scheme";         ///< #qnn.scheme of the weight operand
 constexpr llvm::StringLiteral weightClipAttr = "qnn.weight_clip";             ///< "absmax", "mse" or "percentile"
 constexpr llvm::StringLiteral weightPercentileAttr = "qnn.weight_percentile"; ///< f64, for clip = percentile
+constexpr llvm::StringLiteral weightZeroPointAttr = "qnn.weight_zero_point";   ///< unit: groups have a zero point each
+constexpr llvm::StringLiteral weightOnlyAttr = "qnn.weight_only";             ///< unit: codes of the weight, floats of the input
 constexpr llvm::StringLiteral activationSchemeAttr = "qnn.activation_scheme"; ///< #qnn.scheme of the result
 constexpr llvm::StringLiteral rangeAttr = "qnn.range";                        ///< array<f64: low, high> of the result
 constexpr llvm::StringLiteral keepFloatAttr = "qnn.keep_float";               ///< why the operation stays in float
+/// On the dequantize of an 8-bit weight, i64: groups of so many columns are two-level (R16): code * S + m with codes of
+/// 4 bits. The parts follow from the 8-bit codes (`decomposeTwoLevel`).
+constexpr llvm::StringLiteral twoLevelAttr = "qnn.two_level";
 /// From integerize on, on operations that make codes: {scale, zero_point} of their result.
 constexpr llvm::StringLiteral gridAttr = "qnn.grid";
 /// On the function: {name, multiplier_bits, bias_correction}.
@@ -68,14 +73,32 @@ void setBiasOf(mlir::Operation *product, mlir::Value bias);
 std::optional<Grid> gridOf(qnn::QuantizeOp op);
 std::optional<Grid> gridOf(qnn::DequantizeOp op);
 
-/// Quantizes the float constant weight of a Product as its attributes say; `inputScale` is the scale of its input. A
-/// channel whose weights are tiny beside its bias gets a coarser scale, so that the bias fits int32 (INTEGER R15).
-QuantizedWeight quantizeWeightOf(mlir::Operation *product, float inputScale);
+/// A rounded weight: codes in the order of the weight, and its parameters in the order of their tensor.
+struct RoundedWeight {
+  qnn::SchemeAttr scheme;         ///< of the codes: of a two-level weight <s8, axis 0>
+  std::vector<int32_t> codes;
+  std::vector<float> scales;      ///< one, one a slice, or one a group [N, K/group]
+  std::vector<int32_t> zeroPoints; ///< empty: 0; else one a scale
+  int64_t twoLevelGroup = 0;      ///< > 0: the 8-bit codes are two-level in groups of so many columns
+  std::vector<int64_t> shape;
+
+  /// The value of element `i`.
+  double valueAt(int64_t i) const;
+  int64_t parameterOf(int64_t i) const;
+};
+
+/// Quantizes the float constant weight of a Product as its attributes say; `inputScale` is the scale of its input (0:
+/// the bias stays float). A channel whose weights are tiny beside its bias gets a coarser scale, so that the bias fits
+/// int32 (INTEGER R15). Diagnoses weights that the scheme cannot take.
+mlir::FailureOr<RoundedWeight> quantizeWeightOf(mlir::Operation *product, float inputScale);
+/// Whether the input of a Product is codes with run-time scales a token, and whether only its weight is quantized.
+bool isPerToken(mlir::Operation *product);
+bool isWeightOnly(mlir::Operation *product);
 
 /// A constant: small ones as qnn.constant, others in the weight store under a unique name.
 mlir::Value createConstant(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef name,
                            llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<float> values);
-/// Integer constant of 8, 16 or 32 bits.
+/// Integer constant of 4 (packed; signed or unsigned codes), 8, 16 or 32 bits.
 mlir::Value createConstant(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef name,
                            llvm::ArrayRef<int64_t> shape, unsigned bits, llvm::ArrayRef<int32_t> values);
 

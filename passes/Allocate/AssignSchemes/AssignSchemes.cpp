@@ -25,6 +25,7 @@ struct AssignSchemes : bitwright::impl::AssignSchemesBase<AssignSchemes> {
 
   void runOnOperation() override {
     func::FuncOp func = getOperation();
+    good = true;
     auto loaded = Recipe::load(recipe);
     if (!loaded) {
       func.emitError() << llvm::toString(loaded.takeError());
@@ -59,7 +60,10 @@ struct AssignSchemes : bitwright::impl::AssignSchemesBase<AssignSchemes> {
       assign(&op, plan, found.get(), builder);
     }
     warnAboutPatterns(func, plan);
+    if (!good)
+      signalPassFailure();
   }
+  bool good = true;
 
   static Attribute rangeOf(Builder &builder, const ValueStatistics &value, const ActivationScheme &scheme) {
     Range range = chooseRange(value, scheme, bitsOf(scheme.format));
@@ -80,19 +84,64 @@ struct AssignSchemes : bitwright::impl::AssignSchemesBase<AssignSchemes> {
       remarkOn(op, false, "allocate", "float", "stays float: " + reason);
       return;
     }
-    op->setAttr(activationSchemeAttr, qnn::SchemeAttr::get(op->getContext(), scheme.activations.format));
-    std::string text = "activation " + scheme.activations.format + ", " + toString(scheme.activations.observer).str();
+    if (failed(assignScheme(op, scheme, kind, builder)))
+      good = false;
+  }
+
+  /// What an operation gets that does not stay float.
+  LogicalResult assignScheme(Operation *op, const OpScheme &scheme, OpClass kind, Builder &builder) {
+    bool isStatic = scheme.activations.scales == ActivationScales::Static;
+    const WeightScheme &weights = scheme.weights;
+    auto stayFloat = [&](StringRef reason) {
+      op->setAttr(keepFloatAttr, builder.getStringAttr(reason));
+      remarkOn(op, false, "allocate", "float", "stays float: " + reason.str());
+      return success();
+    };
+    if (!isStatic && kind != OpClass::Product)
+      return stayFloat(scheme.activations.scales == ActivationScales::None
+                           ? "the recipe quantizes weights only"
+                           : "activations have a scale a token: only linear layers run on their codes");
+    if (scheme.activations.scales == ActivationScales::PerToken && !isa<qnn::LinearOp>(op))
+      return stayFloat("a scale a token is for linear layers: expected activations.scales: static for this operation");
+    std::string text;
+    if (scheme.activations.scales == ActivationScales::None) {
+      op->setAttr(weightOnlyAttr, builder.getUnitAttr());
+      text = "float activations";
+    } else {
+      auto attr = isStatic ? qnn::SchemeAttr::get(op->getContext(), scheme.activations.format)
+                           : qnn::SchemeAttr::get(op->getContext(), scheme.activations.format,
+                                                  qnn::Granularity::PerToken, -1, 0);
+      op->setAttr(activationSchemeAttr, attr);
+      text = "activation " + scheme.activations.format +
+             (isStatic ? ", " + toString(scheme.activations.observer).str() : " per token");
+    }
     if (kind == OpClass::Product) {
-      auto attr = scheme.weights.perAxis ? qnn::SchemeAttr::get(op->getContext(), scheme.weights.format, weightAxis(op))
-                                         : qnn::SchemeAttr::get(op->getContext(), scheme.weights.format);
+      std::string granularity = weights.perAxis ? " per output channel, " : " per tensor, ";
+      auto attr = weights.perAxis ? qnn::SchemeAttr::get(op->getContext(), weights.format, weightAxis(op))
+                                  : qnn::SchemeAttr::get(op->getContext(), weights.format);
+      // Groups run along K of a linear layer; a convolution has one scale an output channel instead.
+      if (weights.group && isa<qnn::LinearOp>(op)) {
+        int64_t k = cast<RankedTensorType>(getWeightOf(op).getType()).getDimSize(1);
+        if (k % weights.group)
+          return op->emitOpError() << "'" << bitwright::getName(op) << "': weights.granularity: expected groups that divide "
+                                   << k << ", the number of its inputs, found groups of " << weights.group
+                                   << "; choose another size or granularity axis, for this layer with 'overrides'";
+        attr = qnn::SchemeAttr::get(op->getContext(), weights.format,
+                                    weights.twoLevel ? qnn::Granularity::TwoLevel : qnn::Granularity::Group, 1,
+                                    weights.group);
+        granularity = (weights.twoLevel ? ", two levels, groups of " : ", groups of ") + std::to_string(weights.group) +
+                      (weights.zeroPoint ? " with zero points, " : ", ");
+        if (weights.zeroPoint)
+          op->setAttr(weightZeroPointAttr, builder.getUnitAttr());
+      }
       op->setAttr(weightSchemeAttr, attr);
-      op->setAttr(weightClipAttr, builder.getStringAttr(toString(scheme.weights.clip)));
-      if (scheme.weights.clip == WeightClip::Percentile)
-        op->setAttr(weightPercentileAttr, builder.getF64FloatAttr(scheme.weights.percentile));
-      text = "weight " + scheme.weights.format + (scheme.weights.perAxis ? " per output channel, " : " per tensor, ") +
-             toString(scheme.weights.clip).str() + "; " + text;
+      op->setAttr(weightClipAttr, builder.getStringAttr(toString(weights.clip)));
+      if (weights.clip == WeightClip::Percentile)
+        op->setAttr(weightPercentileAttr, builder.getF64FloatAttr(weights.percentile));
+      text = "weight " + weights.format + granularity + toString(weights.clip).str() + "; " + text;
     }
     remarkOn(op, true, "allocate", "scheme", text);
+    return success();
   }
 
   /// A pattern that matches nothing is most likely a typing error.

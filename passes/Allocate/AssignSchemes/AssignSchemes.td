@@ -17,6 +17,6 @@ def AssignSchemes : Pass<"assign-schemes", "::mlir::func::FuncOp"> {
   }];
   let dependentDialects = ["::bitwright::qnn::QnnDialect"];
   let options = [
-    Option<"recipe", "recipe", "std::string", /*default=*/"\"w8a8\"", "a built-in recipe (float, w8a8) or a YAML file">,
+    Option<"recipe", "recipe", "std::string", /*default=*/"\"w8a8\"", "a built-in recipe (docs/Recipes.md) or a YAML file">,
     Option<"statistics", "statistics", "std::string", /*default=*/"", "a statistics file; default: what `calibrate-values` found in this context">];
 }

@@ -32,7 +32,14 @@ struct Group {
 bool isConstant(Operation *op) { return isa<qnn::ConstantOp, qnn::WeightOp>(op); }
 
 bool isElementwise(Operation *op) {
-  return op->hasTrait<qnn::Elementwise>() || isa<qnn::QuantizeOp, qnn::DequantizeOp>(op);
+  return op->hasTrait<qnn::Elementwise>() ||
+         isa<qnn::QuantizeOp, qnn::DequantizeOp, qnn::DequantizeAccumulatorOp>(op);
+}
+
+/// A dequantize of constant codes: the product that reads it unpacks its weights.
+bool isWeightDequantize(Operation *op) {
+  auto dequantize = dyn_cast_or_null<qnn::DequantizeOp>(op);
+  return dequantize && isa_and_nonnull<qnn::ConstantOp, qnn::WeightOp>(dequantize.getInput().getDefiningOp());
 }
 
 bool hasFloats(Operation *op) {
@@ -62,9 +69,10 @@ std::optional<Template> anchorKind(Operation *op) {
     return isDepthwise(conv) ? Template::Depthwise : Template::Gemm;
   if (auto conv = dyn_cast<dyadic::ConvOp>(op))
     return isDepthwise(conv) ? Template::Depthwise : Template::Gemm;
-  if (isa<qnn::LinearOp, qnn::MatmulOp, dyadic::LinearOp, dyadic::MatmulOp>(op))
+  if (isa<qnn::LinearOp, qnn::MatmulOp, dyadic::LinearOp, dyadic::MatmulOp, dyadic::LinearTwoLevelOp,
+          dyadic::LinearGroupsOp>(op))
     return Template::Gemm;
-  if (isa<qnn::SoftmaxOp, qnn::LogSoftmaxOp, qnn::LayerNormOp, qnn::GroupNormOp>(op))
+  if (isa<qnn::QuantizeDynamicOp, qnn::SoftmaxOp, qnn::LogSoftmaxOp, qnn::LayerNormOp, qnn::GroupNormOp>(op))
     return Template::Rows;
   if (isa<qnn::ReduceMeanOp, qnn::ReduceSumOp, qnn::ReduceMaxOp, qnn::ReduceMinOp, qnn::ReduceL2Op, qnn::ArgmaxOp,
           dyadic::ReduceSumOp>(op))
@@ -101,6 +109,7 @@ public:
   Fuser(func::FuncOp func, const SymbolicShapes &shapes) : func(func), shapes(shapes) {}
 
   LogicalResult run() {
+    splitWeightDequantizes();
     SmallVector<Operation *> ops;
     for (Operation &op : func.getBody().front().without_terminator()) {
       if (isConstant(&op) || isa<kernel::FusedOp>(op))
@@ -135,9 +144,34 @@ private:
     owner[op] = &group;
   }
 
+  /// One dequantize for each product that reads shared codes, so that each takes its own in.
+  void splitWeightDequantizes() {
+    for (auto dequantize : llvm::make_early_inc_range(func.getBody().front().getOps<qnn::DequantizeOp>())) {
+      if (!isWeightDequantize(dequantize))
+        continue;
+      while (!dequantize->use_empty() && !dequantize->hasOneUse()) {
+        OpOperand &use = *dequantize->use_begin();
+        OpBuilder builder(dequantize);
+        Operation *copy = builder.clone(*dequantize);
+        use.set(copy->getResult(0));
+      }
+    }
+  }
+
   void buildAnchored(Operation *anchor, Template kind) {
     Group &group = start(anchor, kind);
     group.root = anchor;
+    if (kind == Template::Gemm || kind == Template::Depthwise)
+      for (Value operand : anchor->getOperands())
+        if (Operation *producer = operand.getDefiningOp(); isWeightDequantize(producer) && !owner.count(producer))
+          add(group, producer);
+    // The sum over groups takes the partial sums as they are made.
+    if (isa<dyadic::LinearGroupsOp>(anchor) && anchor->getResult(0).hasOneUse() && !isObserved(anchor))
+      if (auto combine = dyn_cast<qnn::CombineGroupsOp>(*anchor->getResult(0).user_begin());
+          combine && combine.getInput() == anchor->getResult(0)) {
+        add(group, combine);
+        group.root = anchor = combine;
+      }
     if (kind == Template::Rows || kind == Template::Reduce)
       absorbProducers(group, anchor->getOperand(0), kind == Template::Rows);
     // Down the chain of single users while the shape stays.
@@ -205,11 +239,14 @@ private:
     llvm::sort(ops, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
     llvm::SetVector<Value> inputs;
     llvm::SmallPtrSet<Operation *, 16> inside(ops.begin(), ops.end());
-    // The anchor's operands first, so that templates find input, weight and bias in front.
+    // The anchor's operands first, so that templates find input, weight and bias in front (the weight's codes, scales
+    // and zero points where it is dequantized inside).
     auto collect = [&](Operation *op) {
       for (Value operand : op->getOperands())
         if (!operand.getDefiningOp() || !inside.contains(operand.getDefiningOp()))
           inputs.insert(operand);
+        else if (anchorKind(op) && isWeightDequantize(operand.getDefiningOp()))
+          inputs.insert(operand.getDefiningOp()->operand_begin(), operand.getDefiningOp()->operand_end());
     };
     for (Operation *op : ops)
       if (anchorKind(op))

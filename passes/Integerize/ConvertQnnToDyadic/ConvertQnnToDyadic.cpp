@@ -9,6 +9,7 @@
 #include "lib/Numerics/Integer.h"
 #include "lib/Weights/WeightStore.h"
 #include "mlir/IR/IRMapping.h"
+#include "passes/Integerize/ConvertQnnToDyadic/LinearForms.h"
 #include "passes/Integerize/ConvertQnnToDyadic/SignedCodes.h"
 #include "passes/Quantize/QuantizableOps.h"
 #include "passes/Quantize/Remark.h"
@@ -86,7 +87,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     report(block);
     for (Operation &op : block)
       for (StringRef name :
-           {weightSchemeAttr, weightClipAttr, weightPercentileAttr, activationSchemeAttr, rangeAttr, keepFloatAttr})
+           {weightSchemeAttr, weightClipAttr, weightPercentileAttr, weightZeroPointAttr, weightOnlyAttr,
+            activationSchemeAttr, rangeAttr, keepFloatAttr})
         op.removeAttr(name);
     for (unsigned i = 0; i < func.getNumArguments(); ++i)
       func.removeArgAttr(i, rangeAttr);
@@ -326,6 +328,10 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
       }
     }
     auto scheme = dequantize.getScheme();
+    if (hasFloatGroups(dequantize)) {
+      refuse("its weight has float scales a group: the sum over the groups is a float (two-level groups stay integers)");
+      return std::nullopt;
+    }
     bool perAxis = scheme.getGranularity() == qnn::Granularity::Axis;
     if ((!perAxis && scheme.getGranularity() != qnn::Granularity::Tensor) ||
         (perAxis && scheme.getAxis() != weightAxis(op))) {
@@ -359,8 +365,12 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
       result = dyadic::ConvTransposeOp::create(builder, op->getLoc(), type, input, weight, bias, conv.getStrides(),
                                                conv.getPads(), conv.getDilations(), conv.getOutputPadding(),
                                                conv.getGroups(), zero);
-    else
-      result = dyadic::LinearOp::create(builder, op->getLoc(), type, input, weight, bias, zero);
+    else {
+      Value sum = createAccumulator(builder, cast<qnn::LinearOp>(op), input, zero, dequantize, bias, why);
+      if (!sum)
+        return std::nullopt;
+      result = sum.getDefiningOp();
+    }
     setName(result, (bitwright::getName(op) + "/accumulate").str());
     if (!perAxis)
       return Accumulator{result->getResult(0), {steps[0]}, std::nullopt};
@@ -411,6 +421,18 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
       return;
     OpBuilder builder(op);
     why.clear();
+    if (auto linear = dyn_cast<qnn::LinearOp>(op);
+        linear && (isPerToken(op) || hasFloatGroups(linear.getWeight().getDefiningOp<qnn::DequantizeOp>())) &&
+        !isWeightOnly(op)) {
+      if (!convertToFloatResult(linear, why)) {
+        reasons.insert({op, why});
+        return;
+      }
+      remarkOn(op, true, "integerize", "integerized", "codes in, float out");
+      reasons.erase(op);
+      op->erase();
+      return;
+    }
     auto accumulator = accumulate(builder, op);
     if (!accumulator) {
       reasons.insert({op, why});
@@ -570,7 +592,9 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
           !isa<FloatType>(cast<RankedTensorType>(op.getResult(0).getType()).getElementType()))
         continue;
       std::string reason = "its operands are float";
-      if (auto found = reasons.find(&op); found != reasons.end())
+      if (isWeightOnly(&op))
+        reason = "only its weight is quantized";
+      else if (auto found = reasons.find(&op); found != reasons.end())
         reason = found->second;
       else if (auto keep = op.getAttrOfType<StringAttr>(keepFloatAttr))
         reason = keep.str();

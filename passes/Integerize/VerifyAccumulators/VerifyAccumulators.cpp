@@ -60,6 +60,10 @@ struct VerifyAccumulators : bitwright::impl::VerifyAccumulatorsBase<VerifyAccumu
                      true);
       else if (auto linear = dyn_cast<dyadic::LinearOp>(op))
         checkProduct(op, linear.getInput(), linear.getWeight(), linear.getBias(), linear.getInputZeroPoint(), 1, false);
+      else if (auto linear = dyn_cast<dyadic::LinearTwoLevelOp>(op))
+        checkTwoLevel(linear);
+      else if (auto linear = dyn_cast<dyadic::LinearGroupsOp>(op))
+        checkGroups(linear);
       else if (auto matmul = dyn_cast<dyadic::MatmulOp>(op))
         checkGeneric(op, upper(shapes->get(matmul.getLhs()).back()),
                      largestDistance(matmul.getLhs(), matmul.getLhsZeroPoint()),
@@ -85,6 +89,91 @@ struct VerifyAccumulators : bitwright::impl::VerifyAccumulatorsBase<VerifyAccumu
     op->emitOpError() << "V3: '" << bitwright::getName(op) << "'" << channel << ": the accumulator may reach " << shown
                       << " with K = " << k
                       << ": expected less than 2^31 = 2147483648 (R14); use fewer bits or split the sum";
+  }
+
+  /// R16 on the stored codes, and the bound of the sum with the 8-bit weights that they make.
+  void checkTwoLevel(dyadic::LinearTwoLevelOp op) {
+    auto codes = constantThrough(op.getWeight()), scales = constantThrough(op.getGroupScale()),
+         offsets = constantThrough(op.getGroupOffset());
+    if (!codes || !scales || !offsets) {
+      good = false;
+      op->emitOpError() << "R16: '" << bitwright::getName(op)
+                        << "': expected constant codes, group scales and group offsets, found some that are computed";
+      return;
+    }
+    ArrayRef<int64_t> shape = codes->type.getShape();
+    std::vector<int64_t> c = toIntegers(*codes), s = toIntegers(*scales), m = toIntegers(*offsets);
+    int64_t group = int64_t(op.getGroup()), groups = shape[1] / group;
+    for (size_t i = 0; i < c.size(); ++i) {
+      int64_t row = int64_t(i) / shape[1], g = int64_t(i) % shape[1] / group;
+      size_t p = size_t(row * groups + g);
+      if (s[p] < 1 || s[p] > 17) {
+        good = false;
+        op->emitOpError() << "R16: '" << bitwright::getName(op) << "', row " << row << ", group " << g
+                          << ": expected a group scale in [1, 17], found " << s[p];
+        return;
+      }
+      int64_t w = (c[i] & 15) * s[p] + m[p];
+      if (w <= -128 || w > 127) {
+        good = false;
+        op->emitOpError() << "R16: '" << bitwright::getName(op) << "', row " << row << ", group " << g << ": code "
+                          << (c[i] & 15) << " makes the weight " << w << ": expected one in [-127, 127]";
+        return;
+      }
+      c[i] = w;
+    }
+    checkMatrix(op, op.getInput(), c, shape, op.getBias(), op.getInputZeroPoint());
+  }
+
+  /// Each partial sum by itself.
+  void checkGroups(dyadic::LinearGroupsOp op) {
+    auto type = op.getWeight().getType();
+    int64_t group = int64_t(op.getGroup()), distance = largestDistance(op.getInput(), op.getInputZeroPoint());
+    auto codes = constantThrough(op.getWeight());
+    auto zeroPoints = op.getZeroPoint() ? constantThrough(op.getZeroPoint()) : std::nullopt;
+    if (!codes || (op.getZeroPoint() && !zeroPoints))
+      return checkGeneric(op, group, distance,
+                          (int64_t(1) << (type.getElementTypeBitWidth() - 1)) + (op.getZeroPoint() ? 128 : 0));
+    std::vector<int64_t> c = toIntegers(*codes), z = zeroPoints ? toIntegers(*zeroPoints) : std::vector<int64_t>();
+    int64_t groups = type.getDimSize(1) / group;
+    __int128 largest = 0;
+    for (size_t p = 0; p < size_t(type.getDimSize(0) * groups); ++p) {
+      __int128 bound = 0;
+      for (int64_t k = 0; k < group; ++k)
+        bound += std::abs(c[p * size_t(group) + size_t(k)] - (z.empty() ? 0 : z[p])) * distance;
+      if (bound >= (__int128(1) << 31))
+        return report(op, ", channel " + std::to_string(int64_t(p) / groups) + ", group " +
+                              std::to_string(int64_t(p) % groups),
+                      bound, group);
+      largest = std::max(largest, bound);
+    }
+    remarkOn(op, true, "verify", "accumulator",
+             "the partial sums stay within " + std::to_string(int64_t(largest)) + ", K = " + std::to_string(group));
+  }
+
+  /// Weights N x K known as integers.
+  void checkMatrix(Operation *op, Value input, ArrayRef<int64_t> weights, ArrayRef<int64_t> shape, Value bias,
+                   int32_t zeroPoint) {
+    int64_t distance = largestDistance(input, zeroPoint);
+    auto biases = bias ? constantThrough(bias) : std::nullopt;
+    if (bias && !biases) {
+      good = false;
+      op->emitOpError() << "V3: '" << bitwright::getName(op)
+                        << "': expected a constant bias, found one that is computed: no bound on the accumulator";
+      return;
+    }
+    std::vector<int64_t> b = biases ? toIntegers(*biases) : std::vector<int64_t>(size_t(shape[0]), 0);
+    __int128 largest = 0;
+    for (int64_t row = 0; row < shape[0]; ++row) {
+      __int128 bound = std::abs(b[size_t(row)]);
+      for (int64_t w : weights.slice(size_t(row * shape[1]), size_t(shape[1])))
+        bound += std::abs(w) * distance;
+      if (bound >= (__int128(1) << 31))
+        return report(op, ", channel " + std::to_string(row), bound, shape[1]);
+      largest = std::max(largest, bound);
+    }
+    remarkOn(op, true, "verify", "accumulator",
+             "the accumulator stays within " + std::to_string(int64_t(largest)) + ", K = " + std::to_string(shape[1]));
   }
 
   void checkGeneric(Operation *op, int64_t k, int64_t a, int64_t b) {

@@ -37,9 +37,14 @@ struct PlaceQuantizers : bitwright::impl::PlaceQuantizersBase<PlaceQuantizers> {
     quantized.clear();
     func::FuncOp func = getOperation();
     // Running twice must not stack pairs.
+    llvm::MapVector<Value, SmallVector<Operation *>> perToken;
     for (Operation &op : func.getBody().front())
-      if (op.hasAttr(activationSchemeAttr) && classify(&op) != OpClass::Other && !readsCodesAlready(&op))
-        integer.insert(&op);
+      if (op.hasAttr(activationSchemeAttr) && classify(&op) != OpClass::Other && !readsCodesAlready(&op)) {
+        if (isDynamic(&op))
+          perToken[op.getOperand(0)].push_back(&op);
+        else
+          integer.insert(&op);
+      }
     decideOperations();
     for (Operation *op : integer)
       for (OpOperand *operand : dataOperands(op))
@@ -48,6 +53,37 @@ struct PlaceQuantizers : bitwright::impl::PlaceQuantizersBase<PlaceQuantizers> {
     if (failed(checkRanges()))
       return signalPassFailure();
     emit(chooseGrids());
+    for (auto &[value, readers] : perToken)
+      emitPerToken(value, readers);
+  }
+
+  /// The operation wants one scale a token, found at run time.
+  static bool isDynamic(Operation *op) {
+    auto scheme = op->getAttrOfType<qnn::SchemeAttr>(activationSchemeAttr);
+    return scheme && scheme.getGranularity() == qnn::Granularity::PerToken;
+  }
+
+  /// One quantizer for all products that read a value.
+  void emitPerToken(Value value, ArrayRef<Operation *> readers) {
+    OpBuilder builder(&getContext());
+    // A static quantizer may have come between since.
+    value = readers[0]->getOperand(0);
+    builder.setInsertionPointAfterValue(value);
+    Location loc = value.getLoc();
+    std::string name = getValueName(value);
+    auto scheme = readers[0]->getAttrOfType<qnn::SchemeAttr>(activationSchemeAttr);
+    auto type = cast<RankedTensorType>(value.getType());
+    SmallVector<int64_t> rows(type.getShape());
+    rows.back() = 1;
+    auto codes = qnn::QuantizeDynamicOp::create(
+        builder, loc, RankedTensorType::get(type.getShape(), builder.getIntegerType(unsigned(bitsOf(scheme.getStorage())))),
+        RankedTensorType::get(rows, builder.getF32Type()), value, scheme);
+    setName(codes, name + "/quantize");
+    auto dequantize =
+        qnn::DequantizeOp::create(builder, loc, type, codes.getOutput(), codes.getScale(), Value(), scheme);
+    setName(dequantize, name + "/dequantize");
+    for (Operation *op : readers)
+      op->setOperand(0, dequantize);
   }
 
   static bool isDequantized(Value value) { return value.getDefiningOp<qnn::DequantizeOp>() != nullptr; }
@@ -251,7 +287,7 @@ struct PlaceQuantizers : bitwright::impl::PlaceQuantizersBase<PlaceQuantizers> {
     }
     for (Operation &op : getOperation().getBody().front())
       if (op.hasAttr(activationSchemeAttr) && classify(&op) != OpClass::Other && !isInteger(&op) &&
-          !readsCodesAlready(&op))
+          !isDynamic(&op) && !readsCodesAlready(&op))
         remarkOn(&op, false, "quantize", "float",
                  "stays float: it does not lie between two operations that run on codes");
   }

@@ -25,15 +25,21 @@ struct QuantizeWeights : bitwright::impl::QuantizeWeightsBase<QuantizeWeights> {
       auto scheme = op.getAttrOfType<qnn::SchemeAttr>(weightSchemeAttr);
       if (!scheme || classify(&op) != OpClass::Product)
         continue;
-      auto input = op.getOperand(0).getDefiningOp<qnn::DequantizeOp>();
       Value weight = getWeightOf(&op);
-      // A weight that is dequantized already was quantized before, here or in the model's file.
-      if (!input || weight.getDefiningOp<qnn::DequantizeOp>())
+      auto input = op.getOperand(0).getDefiningOp<qnn::DequantizeOp>();
+      // A weight that is dequantized already was quantized before, here or in the model's file. A product that reads
+      // floats keeps its weight, unless that is what the recipe wants.
+      if ((!input && !isWeightOnly(&op)) || weight.getDefiningOp<qnn::DequantizeOp>())
         continue;
-      auto grid = gridOf(input);
-      if (!grid || failed(checkFinite(&op, weight)))
+      float inputScale = 0;
+      if (!isWeightOnly(&op) && !isPerToken(&op)) {
+        auto grid = gridOf(input);
+        if (!grid)
+          return signalPassFailure();
+        inputScale = grid->scale;
+      }
+      if (failed(checkFinite(&op, weight)) || failed(quantize(&op, weight, inputScale)))
         return signalPassFailure();
-      quantize(&op, weight, scheme, *grid);
     }
   }
 
@@ -49,25 +55,37 @@ struct QuantizeWeights : bitwright::impl::QuantizeWeightsBase<QuantizeWeights> {
     return success();
   }
 
-  static void quantize(Operation *op, Value weight, qnn::SchemeAttr scheme, Grid input) {
-    QuantizedWeight result = quantizeWeightOf(op, input.scale);
+  static LogicalResult quantize(Operation *op, Value weight, float inputScale) {
+    FailureOr<RoundedWeight> result = quantizeWeightOf(op, inputScale);
+    if (failed(result))
+      return failure();
+    qnn::SchemeAttr scheme = result->scheme;
     auto type = cast<RankedTensorType>(weight.getType());
     unsigned bits = unsigned(bitsOf(scheme.getStorage()));
     std::string name = getValueName(weight);
     if (name.empty())
       name = (bitwright::getName(op) + "/weight").str();
     OpBuilder builder(op);
-    Value codes = createConstant(builder, op->getLoc(), name + "/codes", type.getShape(), bits, result.codes);
-    SmallVector<int64_t, 1> scaleShape;
+    Value codes = createConstant(builder, op->getLoc(), name + "/codes", type.getShape(), bits, result->codes);
+    SmallVector<int64_t, 2> scaleShape;
     if (scheme.getGranularity() == qnn::Granularity::Axis)
-      scaleShape.push_back(int64_t(result.scales.size()));
-    Value scales = createConstant(builder, op->getLoc(), name + "/scale", scaleShape, result.scales);
-    auto dequantize = qnn::DequantizeOp::create(builder, op->getLoc(), type, codes, scales, Value(), scheme);
+      scaleShape.push_back(int64_t(result->scales.size()));
+    else if (scheme.getGranularity() == qnn::Granularity::Group)
+      scaleShape = {type.getDimSize(0), type.getDimSize(1) / scheme.getGroup()};
+    Value scales = createConstant(builder, op->getLoc(), name + "/scale", scaleShape, result->scales);
+    Value zeroPoints;
+    if (!result->zeroPoints.empty())
+      zeroPoints =
+          createConstant(builder, op->getLoc(), name + "/zero_point", scaleShape, 8, result->zeroPoints);
+    auto dequantize = qnn::DequantizeOp::create(builder, op->getLoc(), type, codes, scales, zeroPoints, scheme);
     setName(dequantize, name + "/dequantize");
+    if (result->twoLevelGroup)
+      dequantize->setAttr(twoLevelAttr, builder.getI64IntegerAttr(result->twoLevelGroup));
     op->setOperand(1, dequantize);
     remarkOn(op, true, "quantize", "weight",
-             scheme.getStorage().str() + ", " + std::to_string(result.scales.size()) + " scales");
+             scheme.getStorage().str() + ", " + std::to_string(result->scales.size()) + " scales");
     eraseIfUnused(weight.getDefiningOp());
+    return success();
   }
 };
 } // namespace

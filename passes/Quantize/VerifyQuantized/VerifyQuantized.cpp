@@ -52,7 +52,8 @@ struct VerifyQuantized : bitwright::impl::VerifyQuantizedBase<VerifyQuantized> {
       return use.getOperandNumber() == 1 && use.getOwner()->hasAttr(weightSchemeAttr) &&
              classify(use.getOwner()) == OpClass::Product;
     });
-    if (!codes || !isWeight)
+    // Groups may have zero points, and use all codes then.
+    if (!codes || !isWeight || dequantize.getScheme().getGranularity() == qnn::Granularity::Group)
       return success();
     int64_t limit = (int64_t(1) << (dequantize.getInput().getType().getElementTypeBitWidth() - 1)) - 1;
     for (auto [i, q] : llvm::enumerate(toIntegers(*codes)))

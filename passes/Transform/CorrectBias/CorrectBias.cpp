@@ -43,18 +43,28 @@ struct CorrectBias : bitwright::impl::CorrectBiasBase<CorrectBias> {
       if (!op.hasAttr(weightSchemeAttr) || classify(&op) != OpClass::Product ||
           getWeightOf(&op).getDefiningOp<qnn::DequantizeOp>())
         continue;
-      auto input = op.getOperand(0).getDefiningOp<qnn::DequantizeOp>();
-      auto quantize = input ? input.getInput().getDefiningOp<qnn::QuantizeOp>() : nullptr;
-      auto grid = input ? gridOf(input) : std::nullopt;
-      if (!quantize || !grid || (getBiasOf(&op) && !getConstant(getBiasOf(&op))))
+      if (getBiasOf(&op) && !getConstant(getBiasOf(&op)))
         continue;
-      const ValueStatistics *value = found->lookup(getValueName(quantize.getInput()));
-      if (value)
-        correct(&op, *grid, value->channelMeans());
+      // The value before its codes, and their scale where the bias becomes an integer.
+      Value before = op.getOperand(0);
+      float scale = 0;
+      if (auto input = before.getDefiningOp<qnn::DequantizeOp>(); input && isPerToken(&op)) {
+        before = input.getInput().getDefiningOp<qnn::QuantizeDynamicOp>().getInput();
+      } else if (!isWeightOnly(&op)) {
+        auto quantize = input ? input.getInput().getDefiningOp<qnn::QuantizeOp>() : nullptr;
+        auto grid = input ? gridOf(input) : std::nullopt;
+        if (!quantize || !grid)
+          continue;
+        before = quantize.getInput();
+        scale = grid->scale;
+      }
+      if (const ValueStatistics *value = found->lookup(getValueName(before)))
+        if (failed(correct(&op, scale, value->channelMeans())))
+          return signalPassFailure();
     }
   }
 
-  static void correct(Operation *op, Grid grid, ArrayRef<double> means) {
+  static LogicalResult correct(Operation *op, float inputScale, ArrayRef<double> means) {
     auto data = getConstant(getWeightOf(op));
     ArrayRef<int64_t> shape = data->type.getShape();
     bool transposed = isa<qnn::ConvTransposeOp>(op);
@@ -68,9 +78,11 @@ struct CorrectBias : bitwright::impl::CorrectBiasBase<CorrectBias> {
       inputs = shape[0];
     }
     if (int64_t(means.size()) != inputs)
-      return;
+      return success();
     std::vector<float> weights = toFloats(*data);
-    QuantizedWeight quantized = quantizeWeightOf(op, grid.scale);
+    FailureOr<RoundedWeight> quantized = quantizeWeightOf(op, inputScale);
+    if (failed(quantized))
+      return failure();
     int64_t taps = 1;
     for (int64_t k : shape.drop_front(2))
       taps *= k;
@@ -80,9 +92,7 @@ struct CorrectBias : bitwright::impl::CorrectBiasBase<CorrectBias> {
       // Output and input channel of this weight; groups as in the operation's definition.
       int64_t output = transposed ? a / (inputs / groups) * shape[1] + b : a;
       int64_t channel = transposed ? a : a / (outputs / groups) * shape[1] + b;
-      float scale = quantized.scales.size() == 1 ? quantized.scales[0] : quantized.scales[size_t(transposed ? b : a)];
-      shift[size_t(output)] +=
-          means[size_t(channel)] * (double(quantized.codes[size_t(i)]) * scale - weights[size_t(i)]);
+      shift[size_t(output)] += means[size_t(channel)] * (quantized->valueAt(i) - weights[size_t(i)]);
     }
     std::vector<float> bias(size_t(outputs), 0.0f);
     if (Value old = getBiasOf(op))
@@ -99,6 +109,7 @@ struct CorrectBias : bitwright::impl::CorrectBiasBase<CorrectBias> {
     if (old)
       eraseIfUnused(old.getDefiningOp());
     remarkOn(op, true, "transform", "bias", "bias corrected by at most " + std::to_string(largest));
+    return success();
   }
 };
 } // namespace

@@ -19,9 +19,9 @@
 // RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=w8a8 statistics=%t/version.json}))' 2>&1 | FileCheck %s --check-prefix=VERSION
 // RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=w8a8 statistics=%t/bins.json}))' 2>&1 | FileCheck %s --check-prefix=BINS
 
-// MISSING: error: recipe 'nothing': expected a built-in recipe (float, w8a8) or a YAML file: No such file or directory
+// MISSING: error: recipe 'nothing': expected a built-in recipe (float, w8a8, w8a8-per-token, w4a8, w4a8-groups, w4a16, w8a16) or a YAML file: No such file or directory
 // UNKNOWN: unknown.yaml:2: wieghts: unknown key; expected one of name, quantize, weights
-// FORMAT: format.yaml:3: weights.format: expected one of s8, s16, found 's9'
+// FORMAT: format.yaml:3: weights.format: expected one of s8, s16, s4, s3, s2, found 's9'
 // OBSERVER: observer.yaml:2: activations.observer: expected one of minmax, ema, percentile, mse, kl, found 'median'
 // PERCENT: percent.yaml:2: activations.percentile: expected a number of percent above 50 and at most 100, found '120'
 // BUDGET: budget.yaml:2: budgets: expected no budgets: this version allocates no bits by budget
