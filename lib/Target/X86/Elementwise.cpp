@@ -288,6 +288,15 @@ Value ElementEmitter::emitElementwise(Operation *op, const Index &index) {
     return rounded(f.fma(f.mul(f.sub(x, mean), f.div(f.constant(1.0f), deviation)), scale, bias));
   }
 
+  if (auto dequantize = dyn_cast<qnn::DequantizeAccumulatorOp>(op)) {
+    Index column = index;
+    column.dims = {index.dims.back()};
+    Value x = operand(0), rowScale = operand(1), columnScale = at(dequantize.getColumnScale(), column);
+    if (!x || !rowScale || !columnScale)
+      return {};
+    return rounded(f.mul(f.mul(f.toFloat(x), rowScale), columnScale));
+  }
+
   if (isa<qnn::QuantizeOp, qnn::DequantizeOp>(op)) {
     auto quantize = dyn_cast<qnn::QuantizeOp>(op);
     auto dequantize = dyn_cast<qnn::DequantizeOp>(op);
@@ -298,8 +307,11 @@ Value ElementEmitter::emitElementwise(Operation *op, const Index &index) {
     parameter.dims.clear();
     if (scheme.getGranularity() == qnn::Granularity::Axis)
       parameter.dims.push_back(index.dims[scheme.getAxis()]);
-    else if (scheme.getGranularity() != qnn::Granularity::Tensor)
-      return fail(op, "has no x86 code for its granularity: expected a scale a tensor or along an axis");
+    else if (scheme.getGranularity() == qnn::Granularity::PerToken) {
+      parameter.dims = index.dims;
+      parameter.dims.back() = DimIndex(k.i64(0));
+    } else if (scheme.getGranularity() != qnn::Granularity::Tensor)
+      return fail(op, "has no x86 code for its granularity: expected a scale a tensor, along an axis or a token");
     if (cast<RankedTensorType>(scaleTensor.getType()).getRank() != int64_t(parameter.dims.size()))
       parameter.dims.assign(cast<RankedTensorType>(scaleTensor.getType()).getRank(), DimIndex(k.i64(0)));
     Value x = operand(0), scale = at(scaleTensor, parameter);

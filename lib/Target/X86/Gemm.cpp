@@ -82,7 +82,7 @@ void GemmEmitter::packWeights() {
                              ArrayRef<float>(padBias(a.groups, n, bias ? toFloats(*bias) : std::vector<float>())));
     return;
   }
-  std::vector<int64_t> values = toIntegers(*weight);
+  std::vector<int64_t> values = a.integerWeights(k);
   int64_t low = 0, high = 0;
   for (int64_t v : values)
     low = std::min(low, v), high = std::max(high, v);
@@ -503,7 +503,8 @@ LogicalResult emitGemm(KernelBuilder &k) {
   for (Operation &op : k.op.getBlock().without_terminator()) {
     if (isa<qnn::MatmulOp, dyadic::MatmulOp>(op))
       return emitMatmul(k, &op);
-    if (isa<qnn::ConvOp, qnn::LinearOp, dyadic::ConvOp, dyadic::LinearOp>(op) && !hasConstantWeights(k, &op))
+    if (isa<qnn::ConvOp, qnn::LinearOp, dyadic::ConvOp, dyadic::LinearOp, dyadic::LinearTwoLevelOp>(op) &&
+        !hasConstantWeights(k, &op))
       return emitLoops(k);
   }
   FailureOr<ConvAnchor> anchor = findConvAnchor(k);

@@ -33,6 +33,8 @@ struct ConvAnchor {
   int64_t groups = 1, zeroPoint = 0;
   int64_t inputChannels = 0, outputChannels = 0; ///< of all groups
   int64_t taps = 1;
+  /// Integer weights in the order of `weight`; of two-level codes the 8-bit weights that they make.
+  std::vector<int64_t> integerWeights(KernelBuilder &k) const;
 
   int64_t spatial() const { return int64_t(kernel.size()); }
   int64_t channelsPerGroup() const { return inputChannels / groups; }

@@ -50,14 +50,29 @@ template <typename Op> void readOperands(Op op, ConvAnchor &anchor) {
 }
 } // namespace
 
+std::vector<int64_t> ConvAnchor::integerWeights(KernelBuilder &k) const {
+  std::vector<int64_t> values = toIntegers(*k.constant(weight));
+  if (auto twoLevel = dyn_cast<dyadic::LinearTwoLevelOp>(op)) {
+    std::vector<int64_t> scales = toIntegers(*k.constant(twoLevel.getGroupScale())),
+                         offsets = toIntegers(*k.constant(twoLevel.getGroupOffset()));
+    size_t group = size_t(twoLevel.getGroup());
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = (values[i] & 15) * scales[i / group] + offsets[i / group];
+  }
+  return values;
+}
+
 bool hasConstantWeights(KernelBuilder &k, Operation *product) {
+  if (auto twoLevel = dyn_cast<dyadic::LinearTwoLevelOp>(product))
+    return k.constant(twoLevel.getWeight()) && k.constant(twoLevel.getGroupScale()) &&
+           k.constant(twoLevel.getGroupOffset()) && (!twoLevel.getBias() || k.constant(twoLevel.getBias()));
   return k.constant(product->getOperand(1)) && (product->getNumOperands() < 3 || k.constant(product->getOperand(2)));
 }
 
 FailureOr<ConvAnchor> findConvAnchor(KernelBuilder &k) {
   ConvAnchor anchor;
   for (Operation &op : k.op.getBlock().without_terminator()) {
-    if (!isa<qnn::ConvOp, qnn::LinearOp, dyadic::ConvOp, dyadic::LinearOp>(op))
+    if (!isa<qnn::ConvOp, qnn::LinearOp, dyadic::ConvOp, dyadic::LinearOp, dyadic::LinearTwoLevelOp>(op))
       continue;
     if (anchor.op)
       return op.emitOpError(
@@ -70,6 +85,8 @@ FailureOr<ConvAnchor> findConvAnchor(KernelBuilder &k) {
     else if (auto conv = dyn_cast<dyadic::ConvOp>(op))
       readOperands(conv, anchor), readConv(conv, anchor), anchor.zeroPoint = conv.getInputZeroPoint();
     else if (auto linear = dyn_cast<dyadic::LinearOp>(op))
+      readOperands(linear, anchor), readLinear(linear, anchor), anchor.zeroPoint = linear.getInputZeroPoint();
+    else if (auto linear = dyn_cast<dyadic::LinearTwoLevelOp>(op))
       readOperands(linear, anchor), readLinear(linear, anchor), anchor.zeroPoint = linear.getInputZeroPoint();
   }
   if (!anchor.op)

@@ -5,6 +5,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/Target/X86/KernelBuilder.h"
+#include "dialects/Qnn/Qnn.h"
+#include "lib/Numerics/Integer.h"
 #include "lib/Weights/WeightStore.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -73,9 +75,51 @@ KernelInfo KernelBuilder::finish() {
 // Tensors
 //===----------------------------------------------------------------------===//
 
+/// Q2 on constants; none when an operand is none, or the result is not f32.
+static std::optional<WeightData> dequantizeConstant(const KernelBuilder &k, qnn::DequantizeOp op) {
+  auto codes = k.constant(op.getInput()), scales = k.constant(op.getScale());
+  auto zeroPoints = op.getZeroPoint() ? k.constant(op.getZeroPoint()) : std::nullopt;
+  if (!codes || !scales || (op.getZeroPoint() && !zeroPoints) || !op.getOutput().getType().getElementType().isF32())
+    return std::nullopt;
+  std::vector<int64_t> q = toIntegers(*codes), z = zeroPoints ? toIntegers(*zeroPoints) : std::vector<int64_t>{0};
+  std::vector<float> s = toFloats(*scales), values(q.size());
+  qnn::SchemeAttr scheme = op.getScheme();
+  ArrayRef<int64_t> shape = codes->type.getShape();
+  int64_t inner = 1, along = 1, group = 1;
+  switch (scheme.getGranularity()) {
+  case qnn::Granularity::Tensor:
+    break;
+  case qnn::Granularity::Axis:
+  case qnn::Granularity::Group:
+    along = shape[size_t(scheme.getAxis())];
+    for (int64_t d : shape.drop_front(size_t(scheme.getAxis()) + 1))
+      inner *= d;
+    group = scheme.getGranularity() == qnn::Granularity::Group ? scheme.getGroup() : 1;
+    break;
+  default:
+    return std::nullopt;
+  }
+  for (int64_t i = 0; i < int64_t(q.size()); ++i) {
+    int64_t p = 0;
+    if (scheme.getGranularity() == qnn::Granularity::Axis)
+      p = i / inner % along;
+    else if (scheme.getGranularity() == qnn::Granularity::Group)
+      p = (i / (inner * along) * (along / group) + i / inner % along / group) * inner + i % inner;
+    values[size_t(i)] =
+        numerics::dequantize(int32_t(q[size_t(i)]), s[size_t(p)], int32_t(z.size() == 1 ? z[0] : z[size_t(p)]));
+  }
+  return WeightData::copyOf<float>(op.getOutput().getType(), values);
+}
+
 std::optional<WeightData> KernelBuilder::constant(Value tensor) const {
   if (auto argument = dyn_cast<BlockArgument>(tensor))
     return getConstant(const_cast<KernelBuilder *>(this)->op.getInputs()[argument.getArgNumber()]);
+  if (auto dequantize = tensor.getDefiningOp<qnn::DequantizeOp>()) {
+    auto known = dequantized.find(tensor);
+    if (known == dequantized.end())
+      known = dequantized.try_emplace(tensor, dequantizeConstant(*this, dequantize)).first;
+    return known->second;
+  }
   return getConstant(tensor);
 }
 

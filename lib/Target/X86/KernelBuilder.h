@@ -58,7 +58,8 @@ public:
 
   /// Symbolic shape of any tensor value of the region (block arguments and constants included).
   const SymbolicShape &shape(mlir::Value tensor) const { return shapes.get(tensor); }
-  /// The constant behind a tensor value: a constant operand's block argument, or a constant op in the body.
+  /// The constant behind a tensor value: a constant operand's block argument, a constant op in the body, or a dequantize
+  /// of constants in the body (computed here: float weights where no kernel unpacks codes).
   std::optional<WeightData> constant(mlir::Value tensor) const;
   /// The same as code sees it: an immediate if all elements are equal, else a constant buffer.
   const ConstantTensor &constantTensor(mlir::Value tensor);
@@ -158,6 +159,7 @@ private:
   llvm::SmallVector<int64_t> bufferOfArgument; ///< buffer number, or -1 for a constant
   llvm::DenseMap<mlir::Value, TensorMemory> memories;
   llvm::DenseMap<mlir::Value, ConstantTensor> constantTensors;
+  mutable llvm::DenseMap<mlir::Value, std::optional<WeightData>> dequantized;
   llvm::SmallVector<std::optional<TensorMemory>> results;
   llvm::SmallVector<std::pair<mlir::Operation *, unsigned>>
       resultSlots; ///< constants to patch with the result's buffer number

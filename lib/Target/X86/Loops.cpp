@@ -86,6 +86,8 @@ struct RunFinder {
         operands.resize(1);
         if (dequantize.getScheme().getGranularity() == qnn::Granularity::Axis)
           addAxis(dequantize.getScheme().getAxis());
+        else if (dequantize.getScheme().getGranularity() != qnn::Granularity::Tensor)
+          elementwise = false;
       } else if (isa<qnn::BatchNormOp>(op)) {
         operands.resize(1);
         addAxis(1);

@@ -1,4 +1,4 @@
-//===- Rows.cpp - softmax and norms ----------------------------*- C++ -*-===//
+//===- Rows.cpp - softmax, norms, quantization per token -------*- C++ -*-===//
 //
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
@@ -38,15 +38,16 @@ struct RowsEmitter {
 
   LogicalResult findAnchor() {
     for (Operation &op : k.op.getBlock().without_terminator()) {
-      if (!isa<qnn::SoftmaxOp, qnn::LogSoftmaxOp, qnn::LayerNormOp, qnn::GroupNormOp>(op))
+      if (!isa<qnn::SoftmaxOp, qnn::LogSoftmaxOp, qnn::LayerNormOp, qnn::GroupNormOp, qnn::QuantizeDynamicOp>(op))
         continue;
       if (anchor)
-        return op.emitOpError() << "is the second row operation of its region: expected one softmax or norm in a "
-                                   "region of the rows template";
+        return op.emitOpError() << "is the second row operation of its region: expected one softmax, norm or "
+                                   "quantization per token in a region of the rows template";
       anchor = &op;
     }
     if (!anchor)
-      return k.op.emitOpError() << "expected a softmax or norm in a region of the rows template, found none";
+      return k.op.emitOpError()
+             << "expected a softmax, norm or quantization per token in a region of the rows template, found none";
     input = anchor->getOperand(0);
     output = anchor->getResult(0);
     int64_t rank = k.shape(input).size();
@@ -56,6 +57,8 @@ struct RowsEmitter {
       rowDims = {int64_t(logSoftmax.getAxis())};
     else if (auto norm = dyn_cast<qnn::LayerNormOp>(anchor))
       rowDims = llvm::to_vector(llvm::seq<int64_t>(norm.getAxis(), rank));
+    else if (isa<qnn::QuantizeDynamicOp>(anchor))
+      rowDims = {rank - 1};
     else {
       groups = cast<qnn::GroupNormOp>(anchor).getGroups();
       rowDims = llvm::to_vector(llvm::seq<int64_t>(1, rank));
@@ -80,7 +83,7 @@ struct RowsEmitter {
     rowLength = simplifyAffineExpr(rowLength, 0, k.symbols.size());
     // The epilogue may change the type, never the place of an element.
     for (Value yielded : k.op.getYield().getValues())
-      if (k.shape(yielded) != k.shape(output))
+      if (k.shape(yielded) != k.shape(output) && yielded.getDefiningOp() != anchor)
         return k.op.emitOpError() << "expected results of the row operation's shape in a region of the rows template";
     return success();
   }
@@ -159,6 +162,32 @@ struct RowsEmitter {
     return arith::SIToFPOp::create(k.b, k.loc, k.f32(), n);
   }
 
+  /// INTEGER Q3: the scale from the largest magnitude, then the codes of the values in scratch memory.
+  void quantizeRow(qnn::QuantizeDynamicOp op, const Row &row, Value largest, Value memory) {
+    float limit = op.getScheme().getStorage() == "s4" ? 7 : 127;
+    VectorBuilder f1(k, 1);
+    Value scale = f1.div(f1.max(largest, f1.constant(0x1p-100f)), f1.constant(limit));
+    ElementEmitter epilogue(k);
+    auto results = k.op.getYield().getValues();
+    for (auto [i, yielded] : llvm::enumerate(results))
+      if (yielded == op.getScale()) {
+        Index index = row.index;
+        index.dims.back() = DimIndex(k.i64(0));
+        epilogue.store(scale, k.resultMemory(i), k.f32(), index);
+      }
+    forRow(row, [&](const Index &index, Value linear) {
+      VectorBuilder f(k, index.lanes);
+      Value v = f.div(vectorAt(memory, linear, index.lanes, index.mask), k.splat(scale, index.lanes));
+      // NaN elements, and infinity over an infinite scale, are code 0.
+      v = f.select(f.isNaN(v), f.constant(0.0f), f.roundEven(v));
+      v = f.min(f.constant(limit), f.max(f.constant(-limit), v));
+      Value codes = arith::TruncIOp::create(k.b, k.loc, k.vec(k.intType(8), index.lanes), f.toInt(v));
+      for (auto [i, yielded] : llvm::enumerate(results))
+        if (yielded == op.getOutput())
+          epilogue.store(codes, k.resultMemory(i), elementOf(yielded), index);
+    });
+  }
+
   void emitRow(Value number) {
     Row row;
     row.index.dims.assign(k.shape(input).size(), DimIndex(k.i64(0)));
@@ -180,7 +209,7 @@ struct RowsEmitter {
     // Each pass over the row computes what the next one needs: maximum or sum with the prologue, then exponentials and
     // their sum, or the sum of squares.
     bool isSoftmax = isa<qnn::SoftmaxOp>(anchor), isLogSoftmax = isa<qnn::LogSoftmaxOp>(anchor),
-         isNorm = !isSoftmax && !isLogSoftmax;
+         isQuantize = isa<qnn::QuantizeDynamicOp>(anchor), isNorm = !isSoftmax && !isLogSoftmax && !isQuantize;
     ElementEmitter prologue(k);
     Value first;
     F3Reduction::Kind firstKind = isNorm ? F3Reduction::Sum : F3Reduction::Max;
@@ -191,6 +220,11 @@ struct RowsEmitter {
         failed |= !x;
         if (x)
           storeAt(x, memory, i, {}); // the scratch has room for a whole last vector
+        if (x && isQuantize) {
+          // A NaN does not enter the largest magnitude.
+          VectorBuilder f(k, 16);
+          x = f.select(f.isNaN(x), f.constant(0.0f), f.abs(x));
+        }
         return x;
       }));
     } else {
@@ -205,6 +239,8 @@ struct RowsEmitter {
     }
 
     VectorBuilder f16(k, 16), f1(k, 1);
+    if (auto quantize = dyn_cast<qnn::QuantizeDynamicOp>(anchor))
+      return quantizeRow(quantize, row, first, memory);
     std::function<Value(VectorBuilder &, Value, const Index &, ElementEmitter &)> finish; // from the scratch value
     if (!isNorm) {
       Value max = first, maxLanes = k.splat(max, 16);
