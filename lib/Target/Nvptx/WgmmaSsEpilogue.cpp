@@ -1,0 +1,407 @@
+//===- WgmmaSsEpilogue.cpp - from sums to stored results --------------------===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+
+#include "lib/Target/Nvptx/WgmmaSsKernel.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include <numeric>
+
+using namespace mlir;
+using namespace bitwright;
+using namespace bitwright::nvptx;
+using kernel::OperandKind;
+
+//===----------------------------------------------------------------------===//
+// Packing
+//===----------------------------------------------------------------------===//
+
+/// x of clamp(x, -128, 127), in whichever order the two bounds were applied.
+static Value clampedToByte(Value value) {
+  auto bound = [](Value value, bool upper, Value &rest) {
+    Value constant;
+    if (auto op = value.getDefiningOp<arith::MinSIOp>(); op && upper)
+      rest = op.getLhs(), constant = op.getRhs();
+    else if (auto op = value.getDefiningOp<arith::MaxSIOp>(); op && !upper)
+      rest = op.getLhs(), constant = op.getRhs();
+    else
+      return false;
+    APInt number;
+    return matchPattern(constant, m_ConstantInt(&number)) && number.getSExtValue() == (upper ? 127 : -128);
+  };
+  for (bool upper : {true, false})
+    if (Value inner, source; bound(value, upper, inner) && bound(inner, !upper, source))
+      return source;
+  return {};
+}
+
+/// An i32 that, saturated to a byte, is `value` (i8); nothing when no such value is known.
+static Value saturatingSource(KernelWriter &w, Value value) {
+  // The conversion of an integral float needs no separate rounding, and saturates where fptosi would be undefined.
+  auto convert = [&](Value real) -> Value {
+    if (!real.getType().isF32())
+      return {};
+    if (auto round = real.getDefiningOp<math::RoundEvenOp>())
+      return w.roundToInt(round.getOperand());
+    Value inner = real;
+    while (Operation *op = inner.getDefiningOp()) {
+      if (!isa<arith::MinimumFOp, arith::MaximumFOp, arith::MinNumFOp, arith::MaxNumFOp>(op) ||
+          !matchPattern(op->getOperand(1), m_Constant()))
+        break;
+      inner = op->getOperand(0);
+    }
+    return inner.getDefiningOp<math::RoundEvenOp>() ? w.roundToInt(real) : Value();
+  };
+  if (auto convertToByte = value.getDefiningOp<arith::FPToSIOp>())
+    return convert(convertToByte.getIn());
+  auto truncate = value.getDefiningOp<arith::TruncIOp>();
+  if (!truncate || !truncate.getIn().getType().isInteger(32))
+    return {};
+  Value source = clampedToByte(truncate.getIn());
+  if (!source)
+    return {};
+  if (auto convertToInt = source.getDefiningOp<arith::FPToSIOp>())
+    if (Value rounded = convert(convertToInt.getIn()))
+      return rounded;
+  return source;
+}
+
+Values bitwright::nvptx::packWords(KernelWriter &w, Type type, ValueRange values) {
+  Values words;
+  unsigned bits = type.getIntOrFloatBitWidth();
+  if (bits == 32) {
+    for (Value value : values)
+      words.push_back(w.bitcast(value, w.i32()));
+    return words;
+  }
+  if (type.isF16() || type.isBF16()) {
+    for (unsigned i = 0; i < values.size(); i += 2) {
+      auto low = values[i].getDefiningOp<arith::TruncFOp>(), high = values[i + 1].getDefiningOp<arith::TruncFOp>();
+      if (low && high && low.getIn().getType().isF32() && high.getIn().getType().isF32()) {
+        words.push_back(w.packHalf(high.getIn(), low.getIn(), type));
+        continue;
+      }
+      Value first = w.zext(w.bitcast(values[i], w.i16()), w.i32());
+      Value second = w.zext(w.bitcast(values[i + 1], w.i16()), w.i32());
+      words.push_back(w.ori(first, w.shl(second, 16)));
+    }
+    return words;
+  }
+  unsigned perWord = 32 / bits;
+  for (unsigned i = 0; i < values.size(); i += perWord) {
+    if (bits == 8) {
+      Values sources;
+      for (unsigned j = 0; j < 4; ++j)
+        if (Value source = saturatingSource(w, values[i + j]))
+          sources.push_back(source);
+      if (sources.size() == 4) {
+        Value high = w.packS8(sources[3], sources[2], w.constant(0));
+        words.push_back(w.packS8(sources[1], sources[0], high));
+        continue;
+      }
+    }
+    Value word;
+    for (unsigned j = 0; j < perWord; ++j) {
+      Value part = w.shl(w.zext(values[i + j], w.i32()), j * bits);
+      word = word ? w.ori(word, part) : part;
+    }
+    words.push_back(word);
+  }
+  return words;
+}
+
+/// Erases what nobody uses among the operations after `before` (at the writer's place): parts of a region that an
+/// instruction has replaced.
+static void eraseDead(KernelWriter &w, Operation *before) {
+  Block *block = w.builder.getInsertionBlock();
+  auto point = w.builder.getInsertionPoint();
+  Operation *op = point == block->end() ? (block->empty() ? nullptr : &block->back()) : point->getPrevNode();
+  while (op && op != before) {
+    Operation *previous = op->getPrevNode();
+    if (isOpTriviallyDead(op))
+      op->erase();
+    op = previous;
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Operands
+//===----------------------------------------------------------------------===//
+
+void SsKernel::loadConstants() {
+  scalars.assign(plan.operands.size(), {});
+  bool tables = false;
+  for (auto [i, operand] : llvm::enumerate(plan.operands)) {
+    if (operand.kind == OperandKind::Scalar)
+      scalars[i] = w.load(operandPointers[i], operand.type, operand.bytes);
+    if (operand.kind != OperandKind::Table)
+      continue;
+    scalars[i] = w.offset(shared, plan.tables + operand.shared);
+    Value worker = w.add(w.mul(consumerId, 128), lane128);
+    w.ifThen(w.ult(worker, 16 * operand.bytes), [&, i = i] {
+      Value at = w.mul(worker, 16);
+      w.copyAsync(w.offset(scalars[i], at), w.offset(operandPointers[i], at));
+    });
+    tables = true;
+  }
+  if (!tables)
+    return;
+  w.commitCopies();
+  w.waitCopies(0);
+  w.barrier(1 + plan.consumers, 128 * plan.consumers);
+}
+
+void SsKernel::prepare(Value tile) {
+  Value row, column;
+  place(tile, row, column);
+  if (plan.splitK > 1)
+    column = w.add(column, w.mul(rank, plan.slice));
+  firstColumn = w.add(column, w.mul(quad, plan.span));
+  rowIndex.clear();
+  limits.clear();
+  rowOperands.assign(plan.operands.size(), {});
+  for (unsigned slot = 0; slot < slots(); ++slot) {
+    Value index = w.add(w.add(row, rowInTile), 64 * (slot / 2) + 8 * (slot % 2)), valid = w.ult(index, m);
+    // Rows beyond M load from row 0 and store nothing.
+    Value safe = w.select(valid, index, 0);
+    rowIndex.push_back(safe);
+    limits.push_back(plan.ragged ? w.select(valid, w.sub(w.constant(plan.n), firstColumn), 0) : w.zext(valid, w.i32()));
+    for (auto [i, operand] : llvm::enumerate(plan.operands))
+      if (operand.kind == OperandKind::Row)
+        rowOperands[i].push_back(
+            w.load(w.offset(operandPointers[i], safe, operand.type), operand.type, operand.bytes));
+  }
+  // An element operand is read in the epilogue: have it in the L2 by then.
+  for (auto [i, operand] : llvm::enumerate(plan.operands))
+    if (operand.kind == OperandKind::Element && plan.n * operand.bytes % 16 == 0) {
+      Value mine = w.add(w.add(row, w.mul(consumerId, 64 * plan.blocks)), lane128);
+      Value wanted = w.ult(mine, m);
+      if (plan.blocks == 1)
+        wanted = w.andi(wanted, w.ult(lane128, 64));
+      if (plan.ragged)
+        wanted = w.andi(wanted, w.ult(column, plan.n));
+      w.ifThen(wanted, [&, i = i, bytes = operand.bytes] {
+        Value width = w.constant(plan.slice);
+        if (plan.ragged)
+          width = w.minu(w.sub(w.constant(plan.n), column), plan.slice);
+        Value at = w.add(w.mul(mine, plan.n), column);
+        kernel::PrefetchL2Op::create(w.builder, w.loc, w.offset(operandPointers[i], at, w.builder.getIntegerType(8 * bytes)),
+                                     w.mul(width, bytes));
+      });
+    }
+
+  if (!plan.columnBytes)
+    return;
+  // Column operands, 16 bytes a thread, by copies that need no register. Two buffers: warps may still read the last tile's.
+  columnBuffer = w.offset(shared, w.add(w.mul(w.add(w.mul(consumerId, 2), columnParity), plan.columnBytes), plan.columns));
+  unsigned chunks = plan.columnBytes / 16;
+  for (unsigned base = 0; base < chunks; base += 128) {
+    auto copy = [&] {
+      Value chunk = w.add(lane128, base), source, at, limit;
+      for (auto [i, operand] : llvm::enumerate(plan.operands)) {
+        unsigned first = operand.shared / 16, count = plan.slice * operand.bytes / 16;
+        if (operand.kind != OperandKind::Column || first >= base + 128 || first + count <= base)
+          continue;
+        Value offset = w.add(w.mul(column, operand.bytes), w.mul(w.sub(chunk, first), 16));
+        Value bytes = w.constant(plan.n * operand.bytes);
+        if (!source) {
+          source = operandPointers[i], at = offset, limit = bytes;
+          continue;
+        }
+        Value here = w.uge(chunk, first);
+        source = w.select(here, operandPointers[i], source);
+        at = w.select(here, offset, at);
+        limit = w.select(here, bytes, limit);
+      }
+      Value target = w.offset(columnBuffer, w.mul(chunk, 16));
+      if (!plan.ragged)
+        return w.copyAsync(target, w.offset(source, at));
+      // Bytes beyond the operand's end are zeros.
+      Value valid = w.ult(at, limit), rest = w.minu(w.select(valid, w.sub(limit, at), 0), 16);
+      w.copyAsync(target, w.offset(source, w.select(valid, at, 0)), rest);
+    };
+    if (base + 128 <= chunks)
+      copy();
+    else
+      w.ifThen(w.ult(lane128, chunks - base), copy);
+  }
+  w.commitCopies();
+}
+
+void SsKernel::columnsReady() {
+  if (!plan.columnBytes)
+    return;
+  w.waitCopies(0);
+  w.barrier(w.add(consumerId, 1), 128);
+}
+
+/// `count` elements of `type` at `pointer`, in loads of `unit` bytes; `at(i)` moves the pointer to element i.
+static Values loadSpan(KernelWriter &w, Type type, unsigned count, unsigned unit,
+                       llvm::function_ref<Value(unsigned)> at) {
+  unsigned bytes = type.getIntOrFloatBitWidth() / 8, each = std::max(unit / bytes, 1u);
+  Values values;
+  for (unsigned i = 0; i < count; i += each) {
+    if (each == 1) {
+      values.push_back(w.load(at(i), type, bytes));
+      continue;
+    }
+    Value loaded = w.load(at(i), w.vector(each, type), unit);
+    for (unsigned j = 0; j < each; ++j)
+      values.push_back(w.extractElement(loaded, j));
+  }
+  return values;
+}
+
+Values SsKernel::loadColumns(unsigned operand, unsigned block) {
+  const SsPlan::Operand &column = plan.operands[operand];
+  Value first = w.offset(columnBuffer, w.mul(quad, plan.span * column.bytes));
+  return loadSpan(w, column.type, plan.span, std::min(16u, plan.span * column.bytes), [&](unsigned i) {
+    return w.offset(first, column.shared + (block * plan.group + i) * column.bytes);
+  });
+}
+
+Values SsKernel::loadElements(unsigned operand, unsigned block, unsigned slot) {
+  const SsPlan::Operand &element = plan.operands[operand];
+  unsigned unit = std::gcd(std::gcd(16u, plan.n * element.bytes % 16), plan.span * element.bytes);
+  Value first = w.mul(rowIndex[slot], plan.n);
+  return loadSpan(w, element.type, plan.span, unit, [&](unsigned i) {
+    unsigned column = block * plan.group + i;
+    Value at = w.add(firstColumn, column);
+    if (plan.ragged)
+      at = w.select(inside(limits[slot], column), at, 0);
+    return w.offset(operandPointers[operand], w.add(first, at), element.type);
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Results
+//===----------------------------------------------------------------------===//
+
+Value SsKernel::inside(Value limit, unsigned column) {
+  if (!plan.ragged)
+    return w.ne(limit, 0);
+  return w.cmp(arith::CmpIPredicate::sgt, limit, column);
+}
+
+Value SsKernel::rowPointer(unsigned result, unsigned slot) {
+  Value at = w.add(w.mul(rowIndex[slot], plan.n), firstColumn);
+  return w.offset(resultPointers[result], at, w.builder.getIntegerType(8 * plan.results[result].bytes));
+}
+
+static unsigned columnOf(const SsPlan &plan, const SsPiece &piece) {
+  return piece.block * plan.group + piece.first * 4 / plan.results[piece.result].bytes;
+}
+
+void SsKernel::storePending(ValueRange carried, std::optional<unsigned> step) {
+  ValueRange limit = carried.drop_front(3), pointers = limit.drop_front(slots());
+  ValueRange words = pointers.drop_front(slots() * plan.results.size());
+  unsigned word = 0;
+  for (auto [i, piece] : llvm::enumerate(plan.pieces)) {
+    if (!step || i * plan.storeSteps / plan.pieces.size() == *step) {
+      unsigned column = columnOf(plan, piece);
+      w.storeIf(inside(limit[piece.row], column), pointers[piece.result * slots() + piece.row],
+                words.slice(word, piece.words), column * plan.results[piece.result].bytes);
+    }
+    word += piece.words;
+  }
+}
+
+void SsKernel::storeElements(unsigned result, unsigned block, unsigned slot, ValueRange values) {
+  // Rows of the result are not even aligned to words.
+  Value pointer = rowPointer(result, slot);
+  unsigned bytes = plan.results[result].bytes;
+  for (auto [i, value] : llvm::enumerate(values)) {
+    unsigned column = block * plan.group + i;
+    w.ifThen(inside(limits[slot], column), [&, value = value] {
+      w.store(value, w.offset(pointer, column * bytes), bytes);
+    });
+  }
+}
+
+Values SsKernel::epilogue(Values sums) {
+  kernel::GemmOp op = plan.op;
+  Block &region = op.getEpilogue().front();
+  unsigned columnOperands = llvm::count_if(plan.operands, [](auto &o) { return o.kind == OperandKind::Column; });
+  bool elements = llvm::any_of(plan.operands, [](auto &o) { return o.kind == OperandKind::Element; });
+  // Stores order the loads behind them: ask for column operands some groups ahead, for elements some chunks ahead.
+  unsigned columnsAhead = columnOperands * plan.span <= 32 ? 2 : 1, elementsAhead = 2;
+  unsigned chunks = plan.groups() * slots();
+  SmallVector<SmallVector<Values>> columns(plan.groups()), loaded(chunks);
+  auto needColumns = [&](unsigned block) {
+    if (block >= plan.groups() || !columns[block].empty())
+      return;
+    columns[block].resize(plan.operands.size());
+    for (auto [i, operand] : llvm::enumerate(plan.operands))
+      if (operand.kind == OperandKind::Column)
+        columns[block][i] = loadColumns(i, block);
+  };
+  auto needElements = [&](unsigned chunk) {
+    if (!elements || chunk >= chunks || !loaded[chunk].empty())
+      return;
+    loaded[chunk].resize(plan.operands.size());
+    for (auto [i, operand] : llvm::enumerate(plan.operands))
+      if (operand.kind == OperandKind::Element)
+        loaded[chunk][i] = loadElements(i, chunk / slots(), chunk % slots());
+  };
+
+  SmallVector<Values> pointers(plan.results.size());
+  for (unsigned r = 0; r < plan.results.size(); ++r)
+    for (unsigned slot = 0; slot < slots(); ++slot)
+      pointers[r].push_back(rowPointer(r, slot));
+  // By result, group of columns, row: the packed words.
+  SmallVector<Values> packed(plan.results.size() * chunks);
+  for (unsigned block = 0; block < plan.groups(); ++block) {
+    for (unsigned ahead = 0; ahead <= columnsAhead; ++ahead)
+      needColumns(block + ahead);
+    for (unsigned slot = 0; slot < slots(); ++slot) {
+      unsigned chunk = block * slots() + slot;
+      for (unsigned ahead = 0; ahead <= elementsAhead; ++ahead)
+        needElements(chunk + ahead);
+      Operation *before = &w.builder.getInsertionBlock()->back();
+      if (auto point = w.builder.getInsertionPoint(); point != w.builder.getInsertionBlock()->end())
+        before = point->getPrevNode();
+      SmallVector<Values> emitted(plan.results.size());
+      for (unsigned i = 0; i < plan.span; ++i) {
+        // Column i of the thread's span is accumulator pair i / 2 of the group.
+        unsigned j = block * plan.group / 8 + i / 2;
+        Values arguments = {sums[(slot / 2) * plan.accumulators() + 4 * j + 2 * (slot % 2) + i % 2]};
+        for (auto [o, operand] : llvm::enumerate(plan.operands))
+          arguments.push_back(operand.kind == OperandKind::Row       ? rowOperands[o][slot]
+                              : operand.kind == OperandKind::Column  ? columns[block][o][i]
+                              : operand.kind == OperandKind::Element ? loaded[chunk][o][i]
+                                                                     : scalars[o]);
+        for (auto [r, value] : llvm::enumerate(inlineEpilogue(w, region, arguments)))
+          emitted[r].push_back(value);
+      }
+      for (auto [r, result] : llvm::enumerate(plan.results)) {
+        if (result.unit < 4)
+          storeElements(r, block, slot, emitted[r]);
+        else
+          packed[r * chunks + chunk] = packWords(w, result.type, emitted[r]);
+      }
+      eraseDead(w, before);
+      if (plan.deferred)
+        continue;
+      for (const SsPiece &piece : plan.pieces)
+        if (piece.block == block && piece.row == slot && plan.results[piece.result].unit >= 4) {
+          unsigned column = columnOf(plan, piece);
+          w.storeIf(inside(limits[slot], column), pointers[piece.result][slot],
+                    ValueRange(packed[piece.result * chunks + chunk]).slice(piece.first, piece.words),
+                    column * plan.results[piece.result].bytes);
+        }
+    }
+  }
+  if (!plan.deferred)
+    return {};
+  Values pending = limits;
+  for (const Values &each : pointers)
+    pending.append(each);
+  for (const SsPiece &piece : plan.pieces) {
+    const Values &words = packed[piece.result * chunks + piece.block * slots() + piece.row];
+    pending.append(words.begin() + piece.first, words.begin() + piece.first + piece.words);
+  }
+  return pending;
+}
