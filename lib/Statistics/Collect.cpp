@@ -79,12 +79,20 @@ Error InterpreterRunner::run(const Sample &sample, const StringSet<> &wanted, Ob
 }
 
 Expected<Statistics> collectStatistics(mlir::func::FuncOp func, CalibrationData &data, Runner &runner,
-                                       function_ref<void(uint64_t)> progress) {
+                                       function_ref<void(uint64_t)> progress, const CollectOptions &options) {
   Statistics statistics;
   statistics.graphDigest = digestOf(func);
   StringSet<> wanted = observedValues(func);
   forEachObserved(
       func, [&](mlir::Value value) { statistics.values[getValueName(value)].channelAxis = channelAxisOf(value); });
+  // Products by the value that they read.
+  StringMap<std::vector<std::pair<std::string, ProductGeometry>>> products;
+  if (options.secondMoments)
+    func.walk([&](mlir::Operation *op) {
+      auto geometry = ProductGeometry::of(op);
+      if (geometry && geometry->columns <= options.maxMomentColumns)
+        products[geometry->input].push_back({getName(op).str(), *geometry});
+    });
   std::string bad;
   Error error = data.forEach([&](const Sample &sample) -> Error {
     Error inner = runner.run(sample, wanted, [&](StringRef name, ArrayRef<float> values, ArrayRef<int64_t> shape) {
@@ -95,6 +103,9 @@ Expected<Statistics> collectStatistics(mlir::func::FuncOp func, CalibrationData 
           return;
         }
       statistics.values[name.str()].add(values, shape);
+      if (auto it = products.find(name); it != products.end())
+        for (const auto &[operation, geometry] : it->second)
+          statistics.moments[operation].add(geometry, values, shape);
     });
     if (inner)
       return inner;

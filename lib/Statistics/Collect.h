@@ -40,9 +40,17 @@ private:
 /// Names of the values that statistics are kept of: float32 arguments, and float32 results that are not constants.
 llvm::StringSet<> observedValues(mlir::func::FuncOp func);
 
+/// What a pass over the data gathers besides the statistics of values.
+struct CollectOptions {
+  bool secondMoments = false; ///< of the input of every linear layer and convolution with constant weights
+  /// Columns of a group beyond which no moments are kept (8 columns^2 bytes each).
+  int64_t maxMomentColumns = 16384;
+};
+
 /// One streaming pass over the data. `progress` (optional) is called after each sample.
 llvm::Expected<Statistics> collectStatistics(mlir::func::FuncOp func, CalibrationData &data, Runner &runner,
-                                             llvm::function_ref<void(uint64_t samples)> progress = nullptr);
+                                             llvm::function_ref<void(uint64_t samples)> progress = nullptr,
+                                             const CollectOptions &options = {});
 
 /// Fails unless the statistics came from this function (graph digest), naming the values that are missing.
 llvm::Error checkStatistics(const Statistics &statistics, mlir::func::FuncOp func);

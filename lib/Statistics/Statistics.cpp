@@ -15,6 +15,8 @@
 #include "llvm/Support/raw_ostream.h"
 #include <cmath>
 
+#include <cstring>
+
 using namespace llvm;
 
 namespace bitwright {
@@ -116,6 +118,8 @@ Error Statistics::merge(const Statistics &other) {
   samples += other.samples;
   for (const auto &[name, value] : other.values)
     values[name].merge(value);
+  for (const auto &[name, value] : other.moments)
+    moments[name].merge(value);
   return Error::success();
 }
 
@@ -169,7 +173,15 @@ std::string digestOf(mlir::func::FuncOp func) {
 // JSON
 //===----------------------------------------------------------------------===//
 
-static constexpr int64_t fileVersion = 1;
+static constexpr int64_t fileVersion = 2;
+
+const SecondMoments *Statistics::lookupMoments(StringRef operation) const {
+  auto it = moments.find(operation.str());
+  return it == moments.end() ? nullptr : &it->second;
+}
+
+/// The lower triangle of each group, row by row.
+static int64_t storedValues(const SecondMoments &m) { return m.groups * m.columns * (m.columns + 1) / 2; }
 
 Error Statistics::save(StringRef path) const {
   std::string text;
@@ -212,6 +224,20 @@ Error Statistics::save(StringRef path) const {
           });
         });
     });
+    if (moments.empty())
+      return;
+    int64_t offset = 0; // in float64 values behind the line of JSON
+    writer.attributeObject("moments", [&] {
+      for (const auto &[name, m] : moments) {
+        writer.attributeObject(name, [&, &m = m] {
+          writer.attribute("groups", m.groups);
+          writer.attribute("columns", m.columns);
+          writer.attribute("rows", int64_t(m.rows));
+          writer.attribute("offset", offset);
+        });
+        offset += storedValues(m);
+      }
+    });
   });
   SmallString<128> temporary;
   int descriptor;
@@ -220,6 +246,10 @@ Error Statistics::save(StringRef path) const {
   {
     raw_fd_ostream file(descriptor, /*shouldClose=*/true);
     file << text << "\n";
+    for (const auto &[name, m] : moments)
+      for (int64_t row = 0; row < m.groups * m.columns; ++row)
+        file.write(reinterpret_cast<const char *>(m.matrix.data() + row * m.columns),
+                   size_t(row % m.columns + 1) * sizeof(double));
     file.close();
     if (file.has_error()) {
       std::string reason = file.error().message();
@@ -244,10 +274,11 @@ static bool readRange(const json::Object &object, StringRef key, Range &range) {
 }
 
 Expected<Statistics> Statistics::load(StringRef path) {
-  auto buffer = MemoryBuffer::getFile(path, /*IsText=*/true);
+  auto buffer = MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!buffer)
     return createStringError("cannot read statistics '" + path + "': " + buffer.getError().message());
-  Expected<json::Value> parsed = json::parse((*buffer)->getBuffer());
+  auto [text, binary] = (*buffer)->getBuffer().split('\n');
+  Expected<json::Value> parsed = json::parse(text);
   if (!parsed)
     return createStringError("statistics '" + path + "': " + toString(parsed.takeError()));
   const json::Object *root = parsed->getAsObject();
@@ -298,6 +329,42 @@ Expected<Statistics> Statistics::load(StringRef path) {
       value.histogram = Histogram::fromBins(int(exponent), std::move(counts));
     }
     result.values[key.str()] = std::move(value);
+  }
+  const json::Object *moments = root->getObject("moments");
+  if (!moments)
+    return result;
+  for (const auto &pair : *moments) {
+    const json::Object *object = pair.second.getAsObject();
+    SecondMoments m;
+    int64_t offset = -1;
+    if (object) {
+      m.groups = object->getInteger("groups").value_or(0);
+      m.columns = object->getInteger("columns").value_or(0);
+      m.rows = uint64_t(object->getInteger("rows").value_or(0));
+      offset = object->getInteger("offset").value_or(-1);
+    }
+    int64_t available = int64_t(binary.size() / sizeof(double));
+    if (m.groups < 1 || m.columns < 1 || m.columns > (1 << 20) || m.groups > (1 << 20) || offset < 0 ||
+        offset > available || storedValues(m) > available - offset)
+      return createStringError("statistics '" + path + "': moments of '" + pair.first.str() +
+                               "': expected sizes and an offset inside the file (" + Twine(available) +
+                               " values behind the first line); the file may be cut short");
+    m.matrix.assign(size_t(m.groups * m.columns * m.columns), 0.0);
+    const char *from = binary.data() + offset * sizeof(double);
+    for (int64_t row = 0; row < m.groups * m.columns; ++row) {
+      int64_t i = row % m.columns, group = row / m.columns;
+      double *matrix = m.matrix.data() + group * m.columns * m.columns;
+      std::memcpy(matrix + i * m.columns, from, size_t(i + 1) * sizeof(double));
+      from += (i + 1) * sizeof(double);
+      for (int64_t j = 0; j <= i; ++j) {
+        double value = matrix[i * m.columns + j];
+        if (!std::isfinite(value))
+          return createStringError("statistics '" + path + "': moments of '" + pair.first.str() +
+                                   "': expected finite values, found NaN or infinity");
+        matrix[j * m.columns + i] = value;
+      }
+    }
+    result.moments[pair.first.str()] = std::move(m);
   }
   return result;
 }

@@ -4,8 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Statistics are keyed by value name (getValueName), carry the digests of the graph and of the data they came from, and
-// persist as one JSON file. Shards of one graph merge.
+// Statistics are keyed by value name (getValueName), second moments by operation name; they carry the digests of the
+// graph and of the data they came from, and persist as one file: a line of JSON, and behind it the matrices as float64.
+// Shards of one graph merge.
 //
 //===----------------------------------------------------------------------===//
 
@@ -13,6 +14,7 @@
 #define BITWRIGHT_LIB_STATISTICS_STATISTICS_H
 
 #include "lib/Statistics/Histogram.h"
+#include "lib/Statistics/SecondMoments.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include <map>
 #include <string>
@@ -44,12 +46,15 @@ struct Statistics {
   std::string dataDigest;  ///< SHA-256 over the samples; merged shards: "A+B"
   uint64_t samples = 0;
   std::map<std::string, ValueStatistics> values;
+  /// By name of the linear layer or convolution; only what was asked for.
+  std::map<std::string, SecondMoments> moments;
 
   const ValueStatistics *lookup(llvm::StringRef name) const;
+  const SecondMoments *lookupMoments(llvm::StringRef operation) const;
   /// Adds a shard of the same graph.
   llvm::Error merge(const Statistics &other);
 
-  /// Writes JSON under a temporary name, then renames.
+  /// Writes the file under a temporary name, then renames.
   llvm::Error save(llvm::StringRef path) const;
   static llvm::Expected<Statistics> load(llvm::StringRef path);
 };
