@@ -113,15 +113,15 @@ Values bitwright::nvptx::packWords(KernelWriter &w, Type type, ValueRange values
   return words;
 }
 
-/// Erases what nobody uses among the operations after `before` (at the writer's place): parts of a region that an
-/// instruction has replaced.
-static void eraseDead(KernelWriter &w, Operation *before) {
+/// Erases what nobody uses among the operations after `before` (at the writer's place), except what gives `kept`: parts of
+/// a region that an instruction has replaced.
+static void eraseDead(KernelWriter &w, Operation *before, ArrayRef<Value> kept) {
   Block *block = w.builder.getInsertionBlock();
   auto point = w.builder.getInsertionPoint();
   Operation *op = point == block->end() ? (block->empty() ? nullptr : &block->back()) : point->getPrevNode();
   while (op && op != before) {
     Operation *previous = op->getPrevNode();
-    if (isOpTriviallyDead(op))
+    if (op->getNumResults() && isOpTriviallyDead(op) && !llvm::is_contained(kept, op->getResult(0)))
       op->erase();
     op = previous;
   }
@@ -382,7 +382,10 @@ Values SsKernel::epilogue(Values sums) {
         else
           packed[r * chunks + chunk] = packWords(w, result.type, emitted[r]);
       }
-      eraseDead(w, before);
+      Values kept;
+      for (unsigned r = 0; r < plan.results.size(); ++r)
+        kept.append(packed[r * chunks + chunk]);
+      eraseDead(w, before, kept);
       if (plan.deferred)
         continue;
       for (const SsPiece &piece : plan.pieces)
