@@ -133,8 +133,11 @@ BW_API bw_status bw_model_output(const bw_model *model, size_t entry, size_t ind
 typedef struct bw_model_stats {
   uint64_t arena_bytes;
   uint64_t weight_bytes;
-  uint64_t code_bytes[3]; /* avx2, avx512vnni, amx; 0: none */
-  size_t launch_count;    /* of all entry points */
+  uint64_t code_bytes[3];        /* avx2, avx512vnni, amx; 0: none */
+  uint64_t gpu_code_bytes[2][2]; /* [sm_80, sm_90a][cubin, PTX]; 0: none */
+  size_t gpu_launch_count;       /* launches that have GPU code */
+  size_t gpu_kernel_count;
+  size_t launch_count; /* of all entry points */
   size_t kernel_count;
   int32_t has_self_check;
 } bw_model_stats;
@@ -147,28 +150,54 @@ BW_API bw_status bw_model_property(const bw_model *model, size_t index, const ch
 /*--- Sessions ----------------------------------------------------------------*/
 
 typedef struct bw_session_options {
-  uint32_t threads; /* 0: as 1. The calling thread is one of them. */
-  const char *isa;  /* "avx2", "avx512vnni", "amx"; null: the environment's BITWRIGHT_ISA, else the best of the host */
-  int32_t profile;  /* 1: every run adds up the time of each launch */
+  uint32_t threads;      /* 0: as 1. The calling thread is one of them. */
+  const char *isa;       /* "avx2", "avx512vnni", "amx"; null: the environment's BITWRIGHT_ISA, else the host's best */
+  int32_t profile;       /* 1: every run adds up the time of each launch (on a GPU: launch by launch, device time) */
+  const char *device;    /* "cpu" (or null), "cuda", "cuda:N" */
+  int32_t device_timing; /* 1: on a GPU, measure what bw_session_device_ms tells */
 } bw_session_options;
 
 /* Allocates the arena and the scratch memory, maps the code for the chosen level, starts the threads. null options: one
-   thread, best level. */
+   thread, best level, CPU.
+   On a GPU: opens the driver (libcuda.so.1, or what the environment's BITWRIGHT_CUDA_LIBRARY names) and the device's
+   primary context, loads the code for the device, packs and uploads the weights (once for a model and device: sessions
+   share them, the last one frees them), allocates the arena there. BW_UNSUPPORTED says what is missing: no driver, one
+   that is too old, no code for the device, or a launch without GPU code and why. The environment's
+   BITWRIGHT_CUDA_TIMEOUT (milliseconds) turns a run that does not end into BW_INTERNAL; the session is lost then. */
 BW_API bw_status bw_session_create(bw_model *model, const bw_session_options *options, bw_session **session);
 BW_API void bw_session_destroy(bw_session *session); /* null is fine */
 BW_API const char *bw_session_isa(const bw_session *session);
 BW_API uint32_t bw_session_threads(const bw_session *session);
+/* "cpu" or "cuda:N". */
+BW_API const char *bw_session_device(const bw_session *session);
+/* Name of the GPU, "" on a CPU. */
+BW_API const char *bw_session_device_name(const bw_session *session);
+/* Device time of the kernels of the last run that was waited for, in milliseconds, without copies of host tensors. 0
+   without `device_timing` or on a CPU. */
+BW_API double bw_session_device_ms(const bw_session *session);
+/* GPUs that the driver shows. BW_UNSUPPORTED: no usable driver. */
+BW_API bw_status bw_cuda_device_count(size_t *count);
 /* The best level of this host: "avx2", "avx512vnni", "amx", or "none". */
 BW_API const char *bw_host_isa(void);
 
-/* One input or output. Memory is dense row-major and belongs to the caller; any alignment will do. */
+typedef enum bw_device_kind {
+  BW_DEVICE_HOST = 0,
+  BW_DEVICE_CUDA = 1,
+  BW_DEVICE_FORCE_32_BIT = 0x7fffffff /* no device; see bw_dtype */
+} bw_device_kind;
+
+/* One input or output. Memory is dense row-major and belongs to the caller. On the host any alignment will do. A
+   session on a GPU takes host tensors (they are copied) and tensors on its own device, which are used in place: `data`
+   is then a device address, a multiple of 16. */
 typedef struct bw_tensor {
   const char *name; /* null: the position in the array counts */
   bw_dtype dtype;
   int32_t rank; /* inputs: given. outputs: written by the call */
   int64_t dims[BW_MAX_RANK];
-  void *data;   /* never written for inputs */
-  size_t bytes; /* inputs: exactly the size of the value. outputs: at least that */
+  void *data;            /* never written for inputs */
+  size_t bytes;          /* inputs: exactly the size of the value. outputs: at least that */
+  bw_device_kind device; /* where data lies; zero is the host */
+  int32_t device_index;  /* N of cuda:N */
 } bw_tensor;
 
 /* Fills dtype, rank, dims and bytes (needed) of `outputs`, whose names are set or null, for inputs of these shapes.
@@ -180,6 +209,20 @@ BW_API bw_status bw_output_shapes(bw_session *session, size_t entry, const bw_te
    when the same shapes were run before. */
 BW_API bw_status bw_run(bw_session *session, size_t entry, const bw_tensor *inputs, size_t input_count,
                         bw_tensor *outputs, size_t output_count);
+
+/* bw_run on a stream of the caller's (a CUstream or cudaStream_t of the session's device; null is the legacy default
+   stream). With all inputs and outputs on the device it only enqueues: the outputs are there, and memory may be reused,
+   once the stream has passed; the stream may also be recording a graph. With any tensor on the host it waits. Runs of
+   one session are kept in order whatever streams they use. BW_INVALID_ARGUMENT on a CPU session. */
+BW_API bw_status bw_run_on_stream(bw_session *session, size_t entry, const bw_tensor *inputs, size_t input_count,
+                                  bw_tensor *outputs, size_t output_count, void *stream);
+
+/* Device memory of a session's device, a multiple of 256; outlives the session. */
+typedef struct bw_device_memory bw_device_memory;
+BW_API bw_status bw_device_memory_create(bw_session *session, size_t bytes, bw_device_memory **memory);
+BW_API void *bw_device_memory_data(const bw_device_memory *memory);
+/* Waits for what uses the memory. null is fine. */
+BW_API void bw_device_memory_destroy(bw_device_memory *memory);
 
 /* What a launch stored, in logical row-major order; valid during the callback. */
 typedef struct bw_captured {
@@ -216,7 +259,8 @@ BW_API void bw_session_profile_reset(bw_session *session);
 
 /* Runs the probe that the file holds and compares the checksum of every stored integer tensor. BW_CHECK_FAILED names
    the first tensor that differs; BW_INVALID_ARGUMENT: the file has no self-check. `compared` (may be null): how many
-   checksums were compared. */
+   checksums were compared. On a GPU the probe runs launch by launch beside the CPU, each launch on the CPU's inputs:
+   integers must have the file's checksum, floats be within the bound of docs/FileFormat.md; `compared` counts both. */
 BW_API bw_status bw_self_check(bw_session *session, size_t *compared);
 
 #ifdef __cplusplus

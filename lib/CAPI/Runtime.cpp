@@ -19,6 +19,9 @@ struct bw_model {
 struct bw_session {
   std::unique_ptr<Session> session;
 };
+struct bw_device_memory {
+  cuda::Memory memory;
+};
 
 static thread_local std::string lastError;
 
@@ -144,8 +147,14 @@ bw_status bw_model_get_stats(const bw_model *model, bw_model_stats *stats) {
       r.weight_bytes += w.bytes.size();
     for (const CodeSegment &c : m.code)
       r.code_bytes[unsigned(c.isa)] = c.bytes.size();
+    for (const GpuCode &c : m.gpuCode)
+      r.gpu_code_bytes[unsigned(c.arch)][unsigned(c.kind)] = c.bytes.size();
+    r.gpu_kernel_count = m.gpuKernels.size();
     for (const EntryPoint &e : m.entries)
-      r.launch_count += e.launches.size();
+      for (const Launch &l : e.launches) {
+        ++r.launch_count;
+        r.gpu_launch_count += !l.gpu.variants.empty();
+      }
     r.kernel_count = m.kernels.size();
     r.has_self_check = m.selfCheck.present;
     *stats = r;
@@ -177,6 +186,8 @@ bw_status bw_session_create(bw_model *model, const bw_session_options *options, 
       o.threads = options->threads;
       o.isa = options->isa;
       o.profile = options->profile != 0;
+      o.device = options->device;
+      o.deviceTiming = options->device_timing != 0;
     }
     auto s = std::make_unique<bw_session>();
     Status status = Session::create(model->loaded, o, s->session);
@@ -187,7 +198,30 @@ bw_status bw_session_create(bw_model *model, const bw_session_options *options, 
 }
 
 void bw_session_destroy(bw_session *session) { delete session; }
-const char *bw_session_isa(const bw_session *session) { return session ? isaName(session->session->isa()) : "none"; }
+const char *bw_session_isa(const bw_session *session) {
+  return session && !session->session->cuda() ? isaName(session->session->isa()) : "none";
+}
+const char *bw_session_device(const bw_session *session) { return session ? session->session->deviceText() : "none"; }
+const char *bw_session_device_name(const bw_session *session) {
+  return session && session->session->cuda() ? session->session->cuda()->device().name.c_str() : "";
+}
+double bw_session_device_ms(const bw_session *session) {
+  return session && session->session->cuda() ? session->session->cuda()->lastMs() : 0;
+}
+bw_status bw_cuda_device_count(size_t *count) {
+  return guarded([&]() -> Status {
+    if (!count)
+      return null("count");
+    const cuda::Driver *driver;
+    int number = 0;
+    Status s = cuda::Driver::get(driver);
+    if (s.ok())
+      s = driver->deviceCount(number);
+    if (s.ok())
+      *count = size_t(number);
+    return s;
+  });
+}
 uint32_t bw_session_threads(const bw_session *session) { return session ? session->session->threads() : 0; }
 const char *bw_host_isa(void) {
   Isa isa;
@@ -224,6 +258,33 @@ bw_status bw_run_capture(bw_session *session, size_t entry, const bw_tensor *inp
     return s.ok() ? session->session->run(entry, inputs, input_count, outputs, output_count, callback, user) : s;
   });
 }
+
+bw_status bw_run_on_stream(bw_session *session, size_t entry, const bw_tensor *inputs, size_t input_count,
+                           bw_tensor *outputs, size_t output_count, void *stream) {
+  return guarded([&]() -> Status {
+    Status s = checkArguments(session, inputs, input_count);
+    return s.ok() ? session->session->runOnStream(entry, inputs, input_count, outputs, output_count, stream) : s;
+  });
+}
+
+bw_status bw_device_memory_create(bw_session *session, size_t bytes, bw_device_memory **memory) {
+  return guarded([&]() -> Status {
+    if (!session || !memory)
+      return null(session ? "memory" : "session");
+    if (!session->session->cuda())
+      return failure(BW_INVALID_ARGUMENT, "device memory asked for of a session on the CPU");
+    auto m = std::make_unique<bw_device_memory>();
+    Status s = cuda::Memory::allocate(session->session->cuda()->context(), bytes, "the caller", m->memory);
+    if (s.ok())
+      *memory = m.release();
+    return s;
+  });
+}
+
+void *bw_device_memory_data(const bw_device_memory *memory) {
+  return memory ? reinterpret_cast<void *>(memory->memory.address) : nullptr;
+}
+void bw_device_memory_destroy(bw_device_memory *memory) { delete memory; }
 
 size_t bw_session_profile_count(const bw_session *session, size_t entry) {
   if (!session || !session->session->profiles() || entry >= session->session->model().entries.size())

@@ -161,11 +161,14 @@ Status Session::findPlan(size_t entry, ShapePlan *&plan) {
     return s;
   fresh->lastUse = clock;
   plan = fresh.get();
-  if (plans.size() < maxPlans)
+  if (plans.size() < maxPlans) {
     plans.push_back(std::move(fresh));
-  else
-    *oldest = std::move(fresh);
-  return {};
+    return {};
+  }
+  if (gpu)
+    s = gpu->waitIdle(); // a graph of the plan that is forgotten may be running
+  *oldest = std::move(fresh);
+  return s;
 }
 
 Status Session::buildPlan(size_t entryIndex, ShapePlan &plan) {
@@ -193,6 +196,10 @@ Status Session::buildPlan(size_t entryIndex, ShapePlan &plan) {
       if (!d.evaluate(values, count, plan.outputDims.back().back()))
         return broken;
     }
+  }
+  if (gpu) {
+    plan.gpu = std::make_unique<CudaPlan>();
+    return gpu->buildPlan(entry, plan.symbols, plan.inputBytes, plan.outputBytes, *plan.gpu);
   }
   for (const Launch &l : entry.launches) {
     ShapePlan::Step step;

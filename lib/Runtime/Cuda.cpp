@@ -70,6 +70,8 @@ static bw_status statusOf(CUresult result) {
     return BW_OUT_OF_MEMORY;
   case cudaInvalidDevice:
     return BW_INVALID_ARGUMENT;
+  case cudaNotFound:
+    return BW_INVALID_FILE;
   case cudaStubLibrary:
   case cudaDeviceUnavailable:
   case cudaNoDevice:
@@ -272,17 +274,17 @@ Status Stream::create(const ContextPtr &context, Stream &result, bool blocking) 
   return status;
 }
 
-Status Stream::synchronize(int limit) const {
-  Current scope(*context);
-  const Api &api = context->api();
+Status bitwright::runtime::cuda::synchronize(const Context &context, CUstream stream, int limit) {
+  Current scope(context);
+  const Api &api = context.api();
   if (limit <= 0)
-    return context->driver().check(api.streamSynchronize(stream), "waiting for the stream");
+    return context.driver().check(api.streamSynchronize(stream), "waiting for the stream");
   using Clock = std::chrono::steady_clock;
   const Clock::time_point end = Clock::now() + std::chrono::milliseconds(limit);
   for (;;) {
     CUresult r = api.streamQuery(stream);
     if (r != cudaNotReady)
-      return context->driver().check(r, "waiting for the stream");
+      return context.driver().check(r, "waiting for the stream");
     if (Clock::now() >= end)
       return failure(BW_INTERNAL, "CUDA: the work of the stream is not finished after " + std::to_string(limit) +
                                       " ms: a kernel hangs, or the limit is too small");

@@ -102,6 +102,10 @@ private:
 
 class Event;
 
+/// Waits for a stream. With a limit in milliseconds (> 0): BW_INTERNAL when the work has not finished by then; it is
+/// still running.
+Status synchronize(const Context &context, CUstream stream, int limit = 0);
+
 class Stream {
 public:
   Stream() = default;
@@ -112,9 +116,7 @@ public:
   static Status create(const ContextPtr &context, Stream &result, bool blocking = false);
 
   CUstream handle() const { return stream; }
-  /// Waits. With a limit in milliseconds (> 0): BW_INTERNAL when the work has not finished by then; it is still
-  /// running.
-  Status synchronize(int limit = 0) const;
+  Status synchronize(int limit = 0) const { return cuda::synchronize(*context, stream, limit); }
   Status wait(const Event &event) const;
 
 private:

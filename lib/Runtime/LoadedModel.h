@@ -8,10 +8,13 @@
 #include "lib/Artifact/Artifact.h"
 #include "lib/Runtime/Status.h"
 
+#include <map>
 #include <memory>
 #include <mutex>
 
 namespace bitwright::runtime {
+
+class CudaModel;
 
 using KernelFunction = void (*)(void **buffers, const int64_t *dims, int64_t tileBegin, int64_t tileEnd, void *scratch);
 
@@ -45,6 +48,13 @@ public:
   /// Entry addresses of all kernels, each at its highest level up to `isa`. Code is copied, hashed and made executable
   /// at the first use of its level. `functions` has one element a kernel.
   Status resolveKernels(artifact::Isa isa, std::vector<KernelFunction> &functions);
+
+  /// False for a model that was loaded for looking only.
+  bool hasCode() const { return withCode; }
+
+  /// The model on the devices where sessions run it, by context; see CudaModel.
+  std::mutex deviceMutex;
+  std::map<const void *, std::weak_ptr<CudaModel>> devices;
 
   /// Dimensions as text, made at the first request; they live as long as the model.
   void tensorInfo(uint32_t tensor, bw_tensor_info &info);

@@ -26,35 +26,42 @@ static int collect(const bw_captured *value, void *user) {
   return 0;
 }
 
-static Status probeEntry(Session &session, const SelfCheck &check, uint32_t number, std::vector<Checksum> &result) {
+Status bitwright::runtime::makeProbe(Session &session, const SelfCheck &check, size_t number, ProbeTensors &result) {
   const Model &m = session.model();
   const EntryPoint &e = m.entries[number];
   std::vector<uint64_t> inputBytes, outputBytes;
   Status s = session.sizesFor(number, check.symbolValues.data(), inputBytes, outputBytes);
   if (!s.ok())
     return s;
-  std::vector<std::vector<uint8_t>> memory;
   auto describe = [&](const Tensor &t, uint64_t bytes) {
-    memory.emplace_back(size_t(bytes));
+    result.memory.emplace_back(size_t(bytes));
     bw_tensor r = {};
     r.dtype = bw_dtype(t.type);
     r.rank = int32_t(t.dims.size());
     for (size_t d = 0; d < t.dims.size(); ++d)
       t.dims[d].evaluate(check.symbolValues.data(), check.symbolValues.size(), r.dims[d]);
-    r.data = memory.back().data();
+    r.data = result.memory.back().data();
     r.bytes = size_t(bytes);
     return r;
   };
-  std::vector<bw_tensor> inputs, outputs;
   for (size_t i = 0; i < e.inputs.size(); ++i) {
     const Tensor &t = m.tensors[e.inputs[i]];
-    inputs.push_back(describe(t, inputBytes[i]));
-    fillProbe(t, check.seed, unsigned(i), size_t(inputBytes[i]) * 8 / bitWidth(t.type), inputs.back().data);
+    result.inputs.push_back(describe(t, inputBytes[i]));
+    fillProbe(t, check.seed, unsigned(i), size_t(inputBytes[i]) * 8 / bitWidth(t.type), result.inputs.back().data);
   }
   for (size_t i = 0; i < e.outputs.size(); ++i)
-    outputs.push_back(describe(m.tensors[e.outputs[i]], outputBytes[i]));
+    result.outputs.push_back(describe(m.tensors[e.outputs[i]], outputBytes[i]));
+  return {};
+}
+
+static Status probeEntry(Session &session, const SelfCheck &check, uint32_t number, std::vector<Checksum> &result) {
+  ProbeTensors probe;
+  Status s = makeProbe(session, check, number, probe);
+  if (!s.ok())
+    return s;
   Collector collector = {&result, number};
-  return session.run(number, inputs.data(), inputs.size(), outputs.data(), outputs.size(), collect, &collector);
+  return session.run(number, probe.inputs.data(), probe.inputs.size(), probe.outputs.data(), probe.outputs.size(),
+                     collect, &collector);
 }
 
 Status bitwright::runtime::probeChecksums(Session &session, const SelfCheck &check, std::vector<Checksum> &result) {
@@ -70,6 +77,8 @@ Status bitwright::runtime::runSelfCheck(Session &session, size_t &compared) {
   const Model &m = session.model();
   if (!m.selfCheck.present)
     return failure(BW_INVALID_ARGUMENT, "the file has no self-check");
+  if (session.cuda())
+    return runCudaSelfCheck(session, compared);
   std::vector<Checksum> found;
   Status s = probeChecksums(session, m.selfCheck, found);
   if (!s.ok())

@@ -8,12 +8,31 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
+#include <cstring>
 #include <immintrin.h>
 #include <new>
 
 using namespace bitwright;
 using namespace bitwright::artifact;
 using namespace bitwright::runtime;
+
+Status bitwright::runtime::parseDevice(const char *text, int &number) {
+  const std::string device = text && *text ? text : "cpu";
+  number = -1;
+  if (device == "cpu")
+    return {};
+  if (device == "cuda") {
+    number = 0;
+    return {};
+  }
+  if (device.compare(0, 5, "cuda:") == 0 && device.size() > 5 && device.size() <= 9 &&
+      device.find_first_not_of("0123456789", 5) == std::string::npos) {
+    number = std::atoi(device.c_str() + 5);
+    return {};
+  }
+  return failure(BW_INVALID_ARGUMENT, "device '" + device + "' is unknown: expected 'cpu', 'cuda' or 'cuda:N'");
+}
 
 Status Session::create(std::shared_ptr<LoadedModel> loaded, const SessionOptions &options,
                        std::unique_ptr<Session> &result) {
@@ -22,13 +41,20 @@ Status Session::create(std::shared_ptr<LoadedModel> loaded, const SessionOptions
     return failure(BW_INVALID_ARGUMENT, std::to_string(options.threads) + " threads asked for, at most " +
                                             std::to_string(maxThreads) + " are allowed");
   std::unique_ptr<Session> s(new Session());
-  Status status = chooseIsa(options.isa, s->level);
-  if (status.ok())
-    status = loaded->resolveKernels(s->level, s->functions);
+  int device;
+  Status status = parseDevice(options.device, device);
+  if (status.ok() && device >= 0) {
+    status = CudaSession::create(loaded, device, options.deviceTiming, s->gpu);
+    s->device = "cuda:" + std::to_string(device);
+  } else if (status.ok()) {
+    status = chooseIsa(options.isa, s->level);
+    if (status.ok())
+      status = loaded->resolveKernels(s->level, s->functions);
+  }
   if (!status.ok())
     return status;
 
-  const unsigned threads = std::max(options.threads, 1u);
+  const unsigned threads = s->gpu ? 1 : std::max(options.threads, 1u);
   int64_t scratchBytes = 0;
   size_t mostLaunches = 0;
   for (const EntryPoint &e : m.entries) {
@@ -39,6 +65,15 @@ Status Session::create(std::shared_ptr<LoadedModel> loaded, const SessionOptions
         scratchBytes = std::max(scratchBytes, hi);
     }
     s->timings.emplace_back(options.profile ? e.launches.size() : 0);
+  }
+  if (s->gpu) {
+    s->loaded = std::move(loaded);
+    s->profile = options.profile;
+    s->pool = std::make_unique<ThreadPool>(1);
+    s->symbolValues.resize(m.symbols.size());
+    s->symbolKnown.resize(m.symbols.size());
+    result = std::move(s);
+    return {};
   }
   // A page between the threads' scratch areas keeps their last and first lines from sharing a prefetched pair.
   s->scratchStride = (size_t(scratchBytes) + readSlack + 4095) / 4096 * 4096;
@@ -56,6 +91,15 @@ Status Session::create(std::shared_ptr<LoadedModel> loaded, const SessionOptions
   s->symbolKnown.resize(m.symbols.size());
   result = std::move(s);
   return {};
+}
+
+Session::~Session() {
+  if (!gpu)
+    return;
+  gpu->waitIdle();
+  if (gpu->isHung())
+    new std::vector<std::unique_ptr<ShapePlan>>(std::move(plans)); // see ~CudaSession
+  plans.clear(); // graphs before the modules whose kernels they launch
 }
 
 namespace {
@@ -128,6 +172,108 @@ Status Session::sizesFor(size_t entry, const int64_t *symbols, std::vector<uint6
   return s;
 }
 
+static Status notOnHost(const char *what, const std::string &name) {
+  return failure(BW_INVALID_ARGUMENT, std::string(what) + " '" + name +
+                                          "' is on a GPU, the session is on the CPU: copy it to the host, or make a "
+                                          "session with device 'cuda'");
+}
+
+Status Session::checkTensors(const EntryPoint &entry, const ShapePlan &plan, const bw_tensor *inputs,
+                             const bw_tensor *outputs) {
+  const Model &m = model();
+  for (size_t i = 0; i < entry.inputs.size(); ++i) {
+    const bw_tensor &t = inputs[inputPlaces[i]];
+    if (!gpu && t.device != BW_DEVICE_HOST)
+      return notOnHost("input", m.tensors[entry.inputs[i]].name);
+    if (t.bytes != plan.inputBytes[i] || !t.data)
+      return failure(BW_INVALID_ARGUMENT, "input '" + m.tensors[entry.inputs[i]].name + "': " +
+                                              (t.data ? std::to_string(t.bytes) + " bytes" : std::string("null data")) +
+                                              " given, its shape needs " + std::to_string(plan.inputBytes[i]));
+  }
+  for (size_t i = 0; i < entry.outputs.size(); ++i) {
+    const bw_tensor &t = outputs[outputPlaces[i]];
+    const Tensor &expected = m.tensors[entry.outputs[i]];
+    if (!gpu && t.device != BW_DEVICE_HOST)
+      return notOnHost("output", expected.name);
+    if (t.dtype != bw_dtype(expected.type))
+      return failure(BW_INVALID_ARGUMENT, "output '" + expected.name + "': element type is " + bw_dtype_name(t.dtype) +
+                                              ", expected " + elementTypeName(expected.type));
+    if (t.bytes < plan.outputBytes[i] || !t.data)
+      return failure(BW_INVALID_ARGUMENT, "output '" + expected.name + "': " +
+                                              (t.data ? std::to_string(t.bytes) + " bytes" : std::string("null data")) +
+                                              " given, it needs " + std::to_string(plan.outputBytes[i]));
+  }
+  return {};
+}
+
+Status Session::runOnGpu(size_t entryIndex, ShapePlan &plan, const bw_tensor *inputs, bw_tensor *outputs, CudaRun how) {
+  const EntryPoint &entry = model().entries[entryIndex];
+  gpuValues.clear();
+  for (size_t i = 0; i < entry.inputs.size(); ++i)
+    gpuValues.push_back(&inputs[inputPlaces[i]]);
+  for (size_t i = 0; i < entry.outputs.size(); ++i)
+    gpuValues.push_back(&outputs[outputPlaces[i]]);
+  if (profile && how.wait) {
+    launchMs.assign(entry.launches.size(), 0.0);
+    how.launchMs = &launchMs;
+  }
+  Status s = gpu->run(entry, *plan.gpu, gpuValues, how);
+  if (!s.ok())
+    return s;
+  if (how.launchMs)
+    for (size_t i = 0; i < launchMs.size(); ++i) {
+      timings[entryIndex][i].nanoseconds += uint64_t(launchMs[i] * 1e6);
+      ++timings[entryIndex][i].calls;
+    }
+  describeOutputs(entry, plan, outputs, false);
+  return {};
+}
+
+Status Session::runOnStream(size_t entryIndex, const bw_tensor *inputs, size_t inputCount, bw_tensor *outputs,
+                            size_t outputCount, void *stream) {
+  Busy guard(busy);
+  if (!guard.acquired())
+    return isRunning();
+  if (!gpu)
+    return failure(BW_INVALID_ARGUMENT, "a stream is given, but the session is on the CPU: make one with device "
+                                        "'cuda'");
+  ShapePlan *plan = nullptr;
+  Status s = prepare(entryIndex, inputs, inputCount, outputs, outputCount, plan);
+  if (s.ok())
+    s = checkTensors(model().entries[entryIndex], *plan, inputs, outputs);
+  if (!s.ok())
+    return s;
+  CudaRun how;
+  how.ownStream = false;
+  how.stream = static_cast<cuda::CUstream>(stream);
+  how.wait = false;
+  return runOnGpu(entryIndex, *plan, inputs, outputs, std::move(how));
+}
+
+Status Session::observe(size_t entryIndex, const bw_tensor *inputs, size_t inputCount, bw_tensor *outputs,
+                        size_t outputCount, LaunchObserver &watcher) {
+  ShapePlan *plan = nullptr;
+  if (gpu) {
+    Busy guard(busy);
+    if (!guard.acquired())
+      return isRunning();
+    Status s = prepare(entryIndex, inputs, inputCount, outputs, outputCount, plan);
+    if (s.ok())
+      s = checkTensors(model().entries[entryIndex], *plan, inputs, outputs);
+    if (!s.ok())
+      return s;
+    CudaRun how;
+    how.beforeLaunch = [&](size_t launch) { return watcher.before(*plan, launch, nullptr); };
+    how.afterLaunch = [&](size_t launch, bool &) { return watcher.after(*plan, launch, nullptr); };
+    return runOnGpu(entryIndex, *plan, inputs, outputs, std::move(how));
+  }
+  observer = &watcher;
+  observed = {};
+  Status s = run(entryIndex, inputs, inputCount, outputs, outputCount);
+  observer = nullptr;
+  return s.ok() ? observed : s;
+}
+
 Status Session::run(size_t entryIndex, const bw_tensor *inputs, size_t inputCount, bw_tensor *outputs,
                     size_t outputCount, bw_capture_callback callback, void *user) {
   Busy guard(busy);
@@ -137,25 +283,25 @@ Status Session::run(size_t entryIndex, const bw_tensor *inputs, size_t inputCoun
   Status s = prepare(entryIndex, inputs, inputCount, outputs, outputCount, plan);
   if (!s.ok())
     return s;
-  const Model &m = model();
-  const EntryPoint &entry = m.entries[entryIndex];
-  for (size_t i = 0; i < entry.inputs.size(); ++i) {
-    const bw_tensor &t = inputs[inputPlaces[i]];
-    if (t.bytes != plan->inputBytes[i] || !t.data)
-      return failure(BW_INVALID_ARGUMENT, "input '" + m.tensors[entry.inputs[i]].name + "': " +
-                                              (t.data ? std::to_string(t.bytes) + " bytes" : std::string("null data")) +
-                                              " given, its shape needs " + std::to_string(plan->inputBytes[i]));
-  }
-  for (size_t i = 0; i < entry.outputs.size(); ++i) {
-    const bw_tensor &t = outputs[outputPlaces[i]];
-    const Tensor &expected = m.tensors[entry.outputs[i]];
-    if (t.dtype != bw_dtype(expected.type))
-      return failure(BW_INVALID_ARGUMENT, "output '" + expected.name + "': element type is " + bw_dtype_name(t.dtype) +
-                                              ", expected " + elementTypeName(expected.type));
-    if (t.bytes < plan->outputBytes[i] || !t.data)
-      return failure(BW_INVALID_ARGUMENT, "output '" + expected.name + "': " +
-                                              (t.data ? std::to_string(t.bytes) + " bytes" : std::string("null data")) +
-                                              " given, it needs " + std::to_string(plan->outputBytes[i]));
+  const EntryPoint &entry = model().entries[entryIndex];
+  s = checkTensors(entry, *plan, inputs, outputs);
+  if (!s.ok())
+    return s;
+  if (gpu) {
+    CudaRun how;
+    if (callback) {
+      how.afterLaunch = [&](size_t launch, bool &stop) {
+        capture = callback;
+        captureUser = user;
+        return captureStores(
+            *plan, launch,
+            [&](uint32_t buffer, void *to, size_t bytes) {
+              return gpu->readBuffer(*plan->gpu, launch, buffer, to, bytes);
+            },
+            stop);
+      };
+    }
+    return runOnGpu(entryIndex, *plan, inputs, outputs, std::move(how));
   }
   for (const ShapePlan::Patch &p : plan->patches)
     plan->buffers[p.buffer] = p.isOutput ? outputs[outputPlaces[p.number]].data : inputs[inputPlaces[p.number]].data;
@@ -182,7 +328,7 @@ void Session::execute(unsigned thread) {
   FloatEnvironment environment;
   ShapePlan &plan = *current;
   const bool many = pool->size() > 1;
-  const bool lockstep = profile || capture;
+  const bool lockstep = profile || capture || observer;
   void *myScratch = scratch.data() + scratchStride * thread;
   bool wasShared = false;
   for (size_t i = 0; i < plan.steps.size(); ++i) {
@@ -195,6 +341,8 @@ void Session::execute(unsigned thread) {
     const uint64_t begin = profile && thread == 0 ? nowNanoseconds() : 0;
     void **buffers = plan.buffers.data() + step.firstBuffer;
     const int64_t *dims = plan.dims.data() + step.firstDim;
+    if (observer && thread == 0)
+      observed = observer->before(plan, i, buffers);
     if (shared) {
       for (;;) {
         int64_t first = counters[i].next.fetch_add(step.chunk, std::memory_order_relaxed);
@@ -215,6 +363,11 @@ void Session::execute(unsigned thread) {
         t.nanoseconds += nowNanoseconds() - begin;
         ++t.calls;
       }
+      if (observer) {
+        if (observed.ok())
+          observed = observer->after(plan, i, buffers);
+        stopped = !observed.ok();
+      }
       if (capture) {
         // The other threads wait at the barrier: a lack of memory must not leave this function.
         try {
@@ -231,27 +384,46 @@ void Session::execute(unsigned thread) {
   }
 }
 
-bool Session::captureLaunch(const ShapePlan &plan, size_t index) {
+template <typename Fetch> Status Session::captureStores(const ShapePlan &plan, size_t index, Fetch fetch, bool &stop) {
   const Model &m = model();
   const Launch &l = m.entries[plan.entry].launches[index];
+  std::vector<uint8_t> raw;
   for (uint32_t b : l.stores) {
     if (l.buffers[b].tensor < 0)
       continue;
     const Tensor &t = m.tensors[size_t(l.buffers[b].tensor)];
     std::vector<int64_t> dims(t.dims.size());
-    uint64_t count = 1;
+    uint64_t count = 1, rawBytes = 0;
     for (size_t d = 0; d < dims.size(); ++d) {
       t.dims[d].evaluate(plan.symbols.data(), plan.symbols.size(), dims[d]); // holds: the loader has bounded it
       count *= uint64_t(dims[d]);
     }
+    tensorBytes(t, plan.symbols.data(), plan.symbols.size(), rawBytes);
+    raw.resize(size_t(rawBytes));
+    Status s = fetch(b, raw.data(), raw.size());
+    if (!s.ok())
+      return s;
     std::vector<uint8_t> copy(size_t((count * bitWidth(t.type) + 7) / 8));
-    toLogicalOrder(t, dims.data(), plan.buffers[plan.steps[index].firstBuffer + b], copy.data());
+    toLogicalOrder(t, dims.data(), raw.data(), copy.data());
     bw_captured value = {t.name.c_str(),       l.name.c_str(), index,       b,          bw_dtype(t.type),
                          int32_t(dims.size()), dims.data(),    copy.data(), copy.size()};
-    if (capture(&value, captureUser) != 0)
-      return true;
+    stop = capture(&value, captureUser) != 0;
+    if (stop)
+      return {};
   }
-  return false;
+  return {};
+}
+
+bool Session::captureLaunch(const ShapePlan &plan, size_t index) {
+  bool stop = false;
+  captureStores(
+      plan, index,
+      [&](uint32_t buffer, void *to, size_t bytes) {
+        std::memcpy(to, plan.buffers[plan.steps[index].firstBuffer + buffer], bytes);
+        return Status();
+      },
+      stop);
+  return stop;
 }
 
 void Session::profileOf(size_t entry, size_t index, uint64_t &nanoseconds, uint64_t &calls) const {

@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
-#include "lib/Runtime/LoadedModel.h"
+#include "lib/Runtime/CudaSession.h"
 #include "lib/Runtime/ThreadPool.h"
 
 namespace bitwright::runtime {
@@ -33,12 +33,27 @@ struct ShapePlan {
   std::vector<uint64_t> inputBytes, outputBytes;
   std::vector<std::vector<int64_t>> outputDims;
   uint64_t lastUse = 0;
+  std::unique_ptr<CudaPlan> gpu; ///< of a session on a GPU; steps and buffers above are then empty
 };
 
 struct SessionOptions {
   unsigned threads = 1;
   const char *isa = nullptr;
   bool profile = false;
+  const char *device = nullptr;
+  bool deviceTiming = false;
+};
+
+/// "cpu", "cuda" or "cuda:N"; `number` is -1 for the CPU.
+Status parseDevice(const char *text, int &number);
+
+/// Sees a run launch by launch (SelfCheck).
+class LaunchObserver {
+public:
+  virtual ~LaunchObserver() = default;
+  /// `buffers`: of this launch; on a GPU null, see CudaSession::readBuffer.
+  virtual Status before(const ShapePlan &plan, size_t launch, void *const *buffers) = 0;
+  virtual Status after(const ShapePlan &plan, size_t launch, void *const *buffers) = 0;
 };
 
 /// Runs entry points of one model. Not for concurrent use, but says so instead of corrupting anything.
@@ -50,10 +65,17 @@ public:
 
   static Status create(std::shared_ptr<LoadedModel> model, const SessionOptions &options,
                        std::unique_ptr<Session> &result);
+  ~Session();
 
   Status outputShapes(size_t entry, const bw_tensor *inputs, size_t inputCount, bw_tensor *outputs, size_t outputCount);
   Status run(size_t entry, const bw_tensor *inputs, size_t inputCount, bw_tensor *outputs, size_t outputCount,
              bw_capture_callback capture = nullptr, void *user = nullptr);
+  /// On a GPU only: on a stream of the caller's; waits only if a tensor is on the host.
+  Status runOnStream(size_t entry, const bw_tensor *inputs, size_t inputCount, bw_tensor *outputs, size_t outputCount,
+                     void *stream);
+  /// A run whose launches are watched, alone on one thread or launch by launch on a GPU.
+  Status observe(size_t entry, const bw_tensor *inputs, size_t inputCount, bw_tensor *outputs, size_t outputCount,
+                 LaunchObserver &observer);
   /// Sizes in bytes of all inputs and outputs for given symbol values (one a symbol, within their ranges).
   Status sizesFor(size_t entry, const int64_t *symbols, std::vector<uint64_t> &inputBytes,
                   std::vector<uint64_t> &outputBytes);
@@ -61,6 +83,10 @@ public:
   const artifact::Model &model() const { return loaded->model(); }
   artifact::Isa isa() const { return level; }
   unsigned threads() const { return pool->size(); }
+  /// Null on a CPU.
+  CudaSession *cuda() const { return gpu.get(); }
+  const std::shared_ptr<LoadedModel> &loadedModel() const { return loaded; }
+  const char *deviceText() const { return device.c_str(); }
   bool profiles() const { return profile; }
   /// Nanoseconds and calls of launch `index`.
   void profileOf(size_t entry, size_t index, uint64_t &nanoseconds, uint64_t &calls) const;
@@ -77,8 +103,13 @@ private:
   Status prepare(size_t entry, const bw_tensor *inputs, size_t inputCount, const bw_tensor *outputs, size_t outputCount,
                  ShapePlan *&plan);
   void describeOutputs(const artifact::EntryPoint &entry, const ShapePlan &plan, bw_tensor *outputs, bool withBytes);
+  Status checkTensors(const artifact::EntryPoint &entry, const ShapePlan &plan, const bw_tensor *inputs,
+                      const bw_tensor *outputs);
+  Status runOnGpu(size_t entry, ShapePlan &plan, const bw_tensor *inputs, bw_tensor *outputs, CudaRun how);
   void execute(unsigned thread);
   bool captureLaunch(const ShapePlan &plan, size_t index);
+  /// `fetch(buffer, to, bytes)` copies a buffer of the launch as it lies in memory.
+  template <typename Fetch> Status captureStores(const ShapePlan &plan, size_t index, Fetch fetch, bool &stop);
 
   struct alignas(64) Counter {
     std::atomic<int64_t> next{0};
@@ -107,7 +138,14 @@ private:
   ShapePlan *current = nullptr;
   bw_capture_callback capture = nullptr;
   void *captureUser = nullptr;
+  LaunchObserver *observer = nullptr;
+  Status observed;
   bool stopped = false, outOfMemory = false;
+
+  std::unique_ptr<CudaSession> gpu;
+  std::string device = "cpu";
+  std::vector<const bw_tensor *> gpuValues;
+  std::vector<double> launchMs;
 };
 
 } // namespace bitwright::runtime
