@@ -131,6 +131,11 @@ private:
         if (!readDequantize(dequantize, code, p))
           return false;
     }
+    // Halves in memory are multiplied as they are: the product is exact, the sum f32, as if they were widened first.
+    if (auto castOp = p.input.getDefiningOp<qnn::CastOp>())
+      if (Type from = typeOf(castOp.getInput()).getElementType();
+          typeOf(castOp.getOutput()).getElementType().isF32() && (from.isF16() || from.isBF16()))
+        p.input = castOp.getInput();
     if (!isa<BlockArgument>(p.input) || code.constant(p.input))
       return refuse("expected a left operand that comes into the region");
     for (Value constant : {p.weight, p.bias, p.groupScale, p.groupZeroPoint})
