@@ -53,7 +53,20 @@ private:
   PanelLayout layout;
   Type sourceType;
   const TensorMemory *input = nullptr;
+  std::optional<CodedProduct> coded; ///< weights that stay codes in memory
+  Value rowSums;
   std::optional<RunCopier> copier;
+  unsigned maxPanels(Isa isa) const {
+    return coded ? CodedProduct::maxPanels(isa, coded->integers) : MicroKernel::maxPanels(isa, kind);
+  }
+  unsigned rowsFor(Isa isa, unsigned nr) const {
+    return coded ? CodedProduct::rowsFor(isa, coded->integers) : MicroKernel::rowsFor(isa, kind, nr);
+  }
+  /// Bytes of a row of A before padding.
+  int64_t bytesOfRow(Isa isa) const {
+    return coded && !coded->integers ? a.depth() * 4 : layout.steps() * MicroKernel::stepBytesOfA(isa, kind);
+  }
+
   int64_t rowBytes = 0, scratchA = 0; ///< bytes of a row of A, and of all of A
   Value weights, start;               ///< packed panels; start of the accumulators (i32) or bias (f32)
   Value fillVector;
@@ -68,6 +81,17 @@ private:
 };
 
 void GemmEmitter::packWeights() {
+  if (CodedProduct::covers(k, a)) {
+    coded.emplace(k, a);
+    coded->pack();
+    kind = coded->inputKind();
+    layout = coded->layout;
+    if (a.isFloat)
+      start = k.constantBuffer(
+          "bias f32", ArrayRef<float>(padBias(a.groups, layout.n,
+                                              a.bias ? toFloats(*k.constant(a.bias)) : std::vector<float>())));
+    return;
+  }
   auto weight = k.constant(a.weight);
   std::optional<WeightData> bias;
   if (a.bias)
@@ -90,9 +114,12 @@ void GemmEmitter::packWeights() {
              ? PanelKind::Words
              : PanelKind::Bytes;
   layout = PanelLayout{kind, a.groups, n, depth};
+  std::vector<uint8_t> packed = packIntegerPanels(layout, values, a.taps);
   weights = k.constantBuffer(kind == PanelKind::Bytes ? "weights [group][N/16][K/4][16][4] s8"
                                                       : "weights [group][N/16][K/2][16][2] s16",
-                             ArrayRef<uint8_t>(packIntegerPanels(layout, values, a.taps)));
+                             ArrayRef<uint8_t>(packed));
+  if (kind == PanelKind::Bytes && a.groups == 1 && a.taps == 1 && !a.groupScale)
+    k.markPacked(packed, a.weight, ConstantBuffer::Order::PanelBytes);
   std::vector<int32_t> folded = foldBias(a.groups, n, depth, values, bias ? toIntegers(*bias) : std::vector<int64_t>(),
                                          a.zeroPoint, kind == PanelKind::Bytes ? 128 : 0);
   start = k.constantBuffer("bias with zero point folded in, s32", ArrayRef<int32_t>(folded));
@@ -114,7 +141,7 @@ void GemmEmitter::plan() {
     fillVector = k.constantFloat(0, 16);
   }
   int64_t depth = a.depth(), element = copier->elementBytes();
-  rowBytes = layout.steps() * MicroKernel::stepBytesOfA(k.isa, kind);
+  rowBytes = bytesOfRow(k.isa);
   // Rows a multiple of 1 KiB apart would fall into the same cache sets.
   bool dense = rowBytes == depth * element && rowBytes % 1024 != 0;
   if (!dense)
@@ -122,7 +149,7 @@ void GemmEmitter::plan() {
   scratchA = roundUp(rowBytes * kTileRows + 64, 64);
 
   int64_t panels = layout.panels();
-  unsigned most = MicroKernel::maxPanels(k.isa, kind);
+  unsigned most = maxPanels(k.isa);
   mainPanels = std::min<int64_t>(most, panels);
   if (most == 4 && panels > 4 && panels % 4 != 0 && (panels % 3 == 0 || panels == 5))
     mainPanels = 3;
@@ -385,7 +412,7 @@ void GemmEmitter::epilogue(Value group, Value panel, unsigned panels, bool lastI
         index.dims.push_back(channel);
       }
       int64_t width = int64_t(panels) * kStepBytes;
-      Value sum = k.load(a.isFloat ? k.f32() : k.intType(32), index.lanes,
+      Value sum = k.load(a.isFloat || a.floatSums ? k.f32() : k.intType(32), index.lanes,
                          k.gep(accumulators, k.add(k.mul(r, width), j * kStepBytes)));
       if (a.isFloat && a.bias) {
         Value bias = k.gep(start, k.mul(k.add(k.mul(group, layout.panels()), k.add(panel, j)), kStepBytes));
@@ -411,9 +438,19 @@ void GemmEmitter::epilogue(Value group, Value panel, unsigned panels, bool lastI
 
 void GemmEmitter::panelGroup(Value group, Value panel, unsigned panels, bool lastIsPartial, Value firstRow,
                              Value count) {
-  unsigned mr = MicroKernel::rowsFor(k.isa, kind, panels);
-  MicroKernel micro{k, kind, mr, panels};
+  unsigned mr = rowsFor(k.isa, panels);
   Value panelIndex = k.add(k.mul(group, layout.panels()), panel);
+  if (coded) {
+    k.forLoop(k.i64(0), count, mr, [&](Value blockRow) {
+      Value rowsHere = k.min(k.i64(mr), k.sub(count, blockRow));
+      Value sums = rowSums ? k.gep(rowSums, k.mul(blockRow, coded->groupsOfK() * 4)) : Value();
+      coded->emit(k.gep(k.scratch, k.mul(blockRow, rowBytes)), rowBytes, sums, panelIndex, panels, rowsHere,
+                  accumulators);
+      epilogue(group, panel, panels, lastIsPartial, firstRow, blockRow, rowsHere);
+    });
+    return;
+  }
+  MicroKernel micro{k, kind, mr, panels};
   Value b = k.gep(weights, k.mul(panelIndex, layout.panelBytes()));
   SmallVector<Value> begin;
   if (!a.isFloat)
@@ -463,6 +500,8 @@ void GemmEmitter::tile(Value t) {
     gatherPointwise(firstRow, count, group);
   else
     gatherWindows(firstRow, count, group);
+  if (rowSums)
+    coded->sumRows(k.scratch, rowBytes, count, rowSums);
 
   // Whole groups of panels without a partial one, then the rest.
   int64_t panels = layout.panels();
@@ -483,16 +522,18 @@ LogicalResult GemmEmitter::run() {
   plan();
   setRowSpace();
   // The same for every instruction set: the largest of all.
-  int64_t bytesOfA = 0, bytesOfC = 0;
+  int64_t bytesOfA = 0, bytesOfC = 0, bytesOfSums = 0;
+  if (coded && coded->integers)
+    bytesOfSums = kTileRows * coded->groupsOfK() * 4;
   for (Isa isa : {Isa::Avx2, Isa::Avx512Vnni}) {
-    bytesOfA = std::max(
-        bytesOfA,
-        roundUp((roundUp(layout.steps() * MicroKernel::stepBytesOfA(isa, kind), 4) + 64) * kTileRows + 64, 64));
-    for (unsigned nr = 1; nr <= MicroKernel::maxPanels(isa, kind); ++nr)
-      bytesOfC = std::max<int64_t>(bytesOfC, int64_t(MicroKernel::rowsFor(isa, kind, nr)) * nr * kStepBytes);
+    bytesOfA = std::max(bytesOfA, roundUp((roundUp(bytesOfRow(isa), 4) + 64) * kTileRows + 64, 64));
+    for (unsigned nr = 1; nr <= maxPanels(isa); ++nr)
+      bytesOfC = std::max<int64_t>(bytesOfC, int64_t(rowsFor(isa, nr)) * nr * kStepBytes);
   }
-  k.info.scratchBytes = getAffineConstantExpr(bytesOfA + bytesOfC, k.b.getContext());
+  k.info.scratchBytes = getAffineConstantExpr(bytesOfA + bytesOfC + bytesOfSums, k.b.getContext());
   accumulators = k.hoisted([&] { return k.gep(k.scratch, scratchA); });
+  if (bytesOfSums)
+    rowSums = k.hoisted([&] { return k.gep(k.scratch, scratchA + bytesOfC); });
   k.forTiles([&](Value t) { tile(t); });
   return success(!failed);
 }
@@ -503,13 +544,18 @@ LogicalResult emitGemm(KernelBuilder &k) {
   for (Operation &op : k.op.getBlock().without_terminator()) {
     if (isa<qnn::MatmulOp, dyadic::MatmulOp>(op))
       return emitMatmul(k, &op);
-    if (isa<qnn::ConvOp, qnn::LinearOp, dyadic::ConvOp, dyadic::LinearOp, dyadic::LinearTwoLevelOp>(op) &&
+    if (isa<qnn::ConvOp, qnn::LinearOp, dyadic::ConvOp, dyadic::LinearOp, dyadic::LinearTwoLevelOp,
+            dyadic::LinearGroupsOp>(op) &&
         !hasConstantWeights(k, &op))
       return emitLoops(k);
   }
   FailureOr<ConvAnchor> anchor = findConvAnchor(k);
   if (failed(anchor))
     return failure();
+  if (anchor->floatSums && !CodedProduct::covers(k, *anchor))
+    return anchor->op->emitOpError("has no x86 code: expected s8 codes times constant 4-bit codes in groups of a "
+                                   "multiple of 8"),
+           failure();
   return GemmEmitter(k, *anchor).run();
 }
 

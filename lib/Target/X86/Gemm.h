@@ -33,6 +33,11 @@ struct ConvAnchor {
   int64_t groups = 1, zeroPoint = 0;
   int64_t inputChannels = 0, outputChannels = 0; ///< of all groups
   int64_t taps = 1;
+  /// Weights that stay codes in memory (CodedProduct): columns that share parameters (0: all), their float scales and
+  /// zero points, or the integers of two-level groups.
+  int64_t columnGroup = 0;
+  mlir::Value codes, scales, zeroPoints, groupScale, groupOffset;
+  bool floatSums = false; ///< integer partial sums that are scaled and added in f32 (combine_groups)
   /// Integer weights in the order of `weight`; of two-level codes the 8-bit weights that they make.
   std::vector<int64_t> integerWeights(KernelBuilder &k) const;
 
@@ -117,10 +122,15 @@ struct MicroKernel {
   unsigned mr, nr;
 
   /// Bytes of A that one step of k takes.
-  static int64_t stepBytesOfA(Isa isa, PanelKind kind) { return isa == Isa::Avx2 && kind == PanelKind::Bytes ? 8 : 4; }
+  static int64_t stepBytesOfA(Isa isa, PanelKind kind) {
+    return kind == PanelKind::Nibbles || (isa == Isa::Avx2 && kind == PanelKind::Bytes) ? 8 : 4;
+  }
   /// Bytes of an element of A in scratch.
   static int64_t elementBytesOfA(Isa isa, PanelKind kind) {
-    return kind == PanelKind::Bytes ? (isa == Isa::Avx2 ? 2 : 1) : kind == PanelKind::Words ? 2 : 4;
+    return kind == PanelKind::Nibbles ? 1
+           : kind == PanelKind::Bytes ? (isa == Isa::Avx2 ? 2 : 1)
+           : kind == PanelKind::Words ? 2
+                                      : 4;
   }
   /// Rows that fit beside `nr` panels in the registers.
   static unsigned rowsFor(Isa isa, PanelKind kind, unsigned nr);
@@ -129,6 +139,45 @@ struct MicroKernel {
   /// A: rows `rowBytes` apart; B: panels `panelBytes` apart, `steps` steps each.
   llvm::SmallVector<mlir::Value> emit(mlir::Value a, int64_t rowBytes, mlir::Value b, mlir::Value panelBytes,
                                       mlir::Value steps, llvm::ArrayRef<mlir::Value> start);
+};
+
+/// Products whose weights stay codes in memory and are unpacked in registers (GemmCodes.cpp).
+///
+/// 4-bit codes against s8 (`integers`): per group the exact i32 sum of x * u over unsigned codes u, then with X = sum x
+///   s4, one scale a channel:  acc + bias - 8 X         two-level (R16):  acc += S * sum + m * X
+///   float groups:             f = fma(float(sum - (8 + z) X), scale, f)
+/// Codes against f32: w = float(q - z) * scale in registers, one fma chain in the order of k (F4).
+class CodedProduct {
+public:
+  /// Whether the anchor's weights are codes of a form that is unpacked here.
+  static bool covers(KernelBuilder &k, const ConvAnchor &anchor);
+  CodedProduct(KernelBuilder &k, const ConvAnchor &anchor);
+
+  bool integers = false;
+  PanelLayout layout;
+  /// How the input lies in scratch: s8 as it is (Nibbles), or f32.
+  PanelKind inputKind() const { return integers ? PanelKind::Nibbles : PanelKind::Floats; }
+  int64_t groupsOfK() const { return groups; }
+  static unsigned maxPanels(Isa isa, bool integers);
+  static unsigned rowsFor(Isa isa, bool integers);
+  /// Constant buffers; the same for every instruction set.
+  void pack();
+  /// Sums of the input's codes a row and group, i32 [rows][groups], into `sums`.
+  void sumRows(mlir::Value a, int64_t rowBytes, mlir::Value rows, mlir::Value sums);
+  /// Accumulators of `rows` rows (at most rowsFor) and `nr` panels from `panelIndex` on, to `to`: [rowsFor][nr][16].
+  void emit(mlir::Value a, int64_t rowBytes, mlir::Value sums, mlir::Value panelIndex, unsigned nr, mlir::Value rows,
+            mlir::Value to);
+
+private:
+  void emitIntegers(unsigned mr, unsigned nr, mlir::Value a, int64_t rowBytes, mlir::Value sums, mlir::Value panelIndex,
+                    mlir::Value to);
+  void emitFloats(unsigned mr, unsigned nr, mlir::Value a, int64_t rowBytes, mlir::Value panelIndex, mlir::Value to);
+
+  KernelBuilder &k;
+  const ConvAnchor &a;
+  int64_t groups = 1, columns = 0; ///< of K, and columns of one
+  bool twoLevel = false;
+  mlir::Value codes, start, parameters, zeros, corrections;
 };
 
 /// Product of two run-time tensors (GemmMatmul.cpp).

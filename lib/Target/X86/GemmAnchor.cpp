@@ -44,9 +44,27 @@ template <typename LinearOp> void readLinear(LinearOp op, ConvAnchor &anchor) {
 template <typename Op> void readOperands(Op op, ConvAnchor &anchor) {
   anchor.op = op;
   anchor.input = op.getInput();
-  anchor.weight = op.getWeight();
-  anchor.bias = op.getBias();
+  anchor.weight = anchor.codes = op.getWeight();
+  if constexpr (!std::is_same_v<Op, dyadic::LinearGroupsOp>)
+    anchor.bias = op.getBias();
   anchor.result = op.getOutput();
+}
+
+/// A weight that a product in float reads as codes, if they have one scale an output channel or a group of inputs.
+void readDequantize(ConvAnchor &anchor) {
+  anchor.codes = {};
+  auto dequantize = anchor.weight.getDefiningOp<qnn::DequantizeOp>();
+  if (!dequantize || !dequantize.getOutput().getType().getElementType().isF32())
+    return;
+  qnn::SchemeAttr scheme = dequantize.getScheme();
+  bool axis = scheme.getGranularity() == qnn::Granularity::Axis && scheme.getAxis() == 0;
+  bool group = scheme.getGranularity() == qnn::Granularity::Group && scheme.getAxis() == 1;
+  if (!axis && !group)
+    return;
+  anchor.codes = dequantize.getInput();
+  anchor.scales = dequantize.getScale();
+  anchor.zeroPoints = dequantize.getZeroPoint();
+  anchor.columnGroup = group ? scheme.getGroup() : 0;
 }
 } // namespace
 
@@ -66,28 +84,48 @@ bool hasConstantWeights(KernelBuilder &k, Operation *product) {
   if (auto twoLevel = dyn_cast<dyadic::LinearTwoLevelOp>(product))
     return k.constant(twoLevel.getWeight()) && k.constant(twoLevel.getGroupScale()) &&
            k.constant(twoLevel.getGroupOffset()) && (!twoLevel.getBias() || k.constant(twoLevel.getBias()));
+  if (auto groups = dyn_cast<dyadic::LinearGroupsOp>(product))
+    return k.constant(groups.getWeight()) && (!groups.getZeroPoint() || k.constant(groups.getZeroPoint()));
   return k.constant(product->getOperand(1)) && (product->getNumOperands() < 3 || k.constant(product->getOperand(2)));
 }
 
 FailureOr<ConvAnchor> findConvAnchor(KernelBuilder &k) {
   ConvAnchor anchor;
   for (Operation &op : k.op.getBlock().without_terminator()) {
-    if (!isa<qnn::ConvOp, qnn::LinearOp, dyadic::ConvOp, dyadic::LinearOp, dyadic::LinearTwoLevelOp>(op))
+    if (!isa<qnn::ConvOp, qnn::LinearOp, dyadic::ConvOp, dyadic::LinearOp, dyadic::LinearTwoLevelOp,
+             dyadic::LinearGroupsOp>(op))
       continue;
     if (anchor.op)
       return op.emitOpError(
                  "is the second product of a gemm region: expected one convolution or linear layer; split the region"),
              failure();
     if (auto conv = dyn_cast<qnn::ConvOp>(op))
-      readOperands(conv, anchor), readConv(conv, anchor), anchor.isFloat = true;
+      readOperands(conv, anchor), readConv(conv, anchor), anchor.isFloat = true, anchor.codes = {};
     else if (auto linear = dyn_cast<qnn::LinearOp>(op))
-      readOperands(linear, anchor), readLinear(linear, anchor), anchor.isFloat = true;
+      readOperands(linear, anchor), readLinear(linear, anchor), anchor.isFloat = true, readDequantize(anchor);
     else if (auto conv = dyn_cast<dyadic::ConvOp>(op))
       readOperands(conv, anchor), readConv(conv, anchor), anchor.zeroPoint = conv.getInputZeroPoint();
     else if (auto linear = dyn_cast<dyadic::LinearOp>(op))
       readOperands(linear, anchor), readLinear(linear, anchor), anchor.zeroPoint = linear.getInputZeroPoint();
-    else if (auto linear = dyn_cast<dyadic::LinearTwoLevelOp>(op))
+    else if (auto linear = dyn_cast<dyadic::LinearTwoLevelOp>(op)) {
       readOperands(linear, anchor), readLinear(linear, anchor), anchor.zeroPoint = linear.getInputZeroPoint();
+      anchor.columnGroup = int64_t(linear.getGroup());
+      anchor.groupScale = linear.getGroupScale();
+      anchor.groupOffset = linear.getGroupOffset();
+    } else if (auto linear = dyn_cast<dyadic::LinearGroupsOp>(op)) {
+      readOperands(linear, anchor), readLinear(linear, anchor), anchor.zeroPoint = linear.getInputZeroPoint();
+      anchor.columnGroup = int64_t(linear.getGroup());
+      anchor.zeroPoints = linear.getZeroPoint();
+      auto combine = linear.getOutput().hasOneUse()
+                         ? dyn_cast<qnn::CombineGroupsOp>(*linear.getOutput().user_begin())
+                         : qnn::CombineGroupsOp();
+      if (!combine || combine.getInput() != linear.getOutput())
+        return linear.emitOpError("expected the sum over groups (qnn.combine_groups) in the region of its partial sums"),
+               failure();
+      anchor.floatSums = true;
+      anchor.scales = combine.getScale();
+      anchor.result = combine.getOutput();
+    }
   }
   if (!anchor.op)
     return k.op.emitOpError("asks for the gemm template, but holds no convolution, linear layer or matmul"), failure();

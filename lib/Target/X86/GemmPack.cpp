@@ -20,7 +20,7 @@ int64_t RunCopier::sourceBytes() const { return source.getIntOrFloatBitWidth() /
 Type RunCopier::fillType() const { return k.vec(target, 64 / targetBytes); }
 
 Value RunCopier::convert(Value vector) {
-  if (kind == PanelKind::Floats)
+  if (kind == PanelKind::Floats || kind == PanelKind::Nibbles)
     return vector;
   unsigned lanes = KernelBuilder::lanesOf(vector.getType());
   if (kind == PanelKind::Words)
@@ -37,7 +37,8 @@ std::vector<uint8_t> RunCopier::fillBytes(int64_t zeroPoint) const {
   // former.
   std::vector<uint8_t> bytes(64);
   for (int64_t i = 0; i < 64; ++i)
-    bytes[i] = kind == PanelKind::Bytes   ? uint8_t(zeroPoint + 128)
+    bytes[i] = kind == PanelKind::Bytes     ? uint8_t(zeroPoint + 128)
+               : kind == PanelKind::Nibbles ? uint8_t(zeroPoint)
                : kind == PanelKind::Words ? uint8_t(uint64_t(zeroPoint) >> (i % 2 * 8))
                                           : 0;
   return bytes;

@@ -250,6 +250,18 @@ Value KernelBuilder::constantBuffer(StringRef description, ArrayRef<uint8_t> byt
   return pointer;
 }
 
+void KernelBuilder::markPacked(ArrayRef<uint8_t> bytes, Value tensor, ConstantBuffer::Order order, bool plusEight) {
+  auto argument = dyn_cast<BlockArgument>(tensor);
+  if (!argument)
+    return;
+  for (ConstantBuffer &buffer : info.constants)
+    if (ArrayRef<uint8_t>(buffer.bytes) == bytes) {
+      buffer.operand = int(argument.getArgNumber());
+      buffer.order = order;
+      buffer.plusEight = plusEight;
+    }
+}
+
 //===----------------------------------------------------------------------===//
 // Index arithmetic
 //===----------------------------------------------------------------------===//

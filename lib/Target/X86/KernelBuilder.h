@@ -74,6 +74,9 @@ public:
     return constantBuffer(description, llvm::ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(values.data()),
                                                                values.size() * sizeof(T)));
   }
+  /// Says of the constant buffer with these bytes that it is `tensor` (an operand of the region), packed.
+  void markPacked(llvm::ArrayRef<uint8_t> bytes, mlir::Value tensor, ConstantBuffer::Order order,
+                  bool plusEight = false);
 
   //===--- Index arithmetic (i64; folds constants, reuses equal values that dominate) ------===//
 

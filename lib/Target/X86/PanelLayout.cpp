@@ -33,7 +33,10 @@ void forEachWeight(const PanelLayout &layout, const std::vector<T> &weights, int
 std::vector<uint8_t> packIntegerPanels(const PanelLayout &layout, const std::vector<int64_t> &weights, int64_t taps) {
   std::vector<uint8_t> bytes(layout.totalBytes());
   forEachWeight(layout, weights, taps, [&](int64_t g, int64_t o, int64_t k, int64_t v) {
-    if (layout.kind == PanelKind::Bytes)
+    if (layout.kind == PanelKind::Nibbles) {
+      assert(v >= 0 && v <= 15 && "a code of 4 bits");
+      bytes[layout.offsetOf(g, o, k)] |= uint8_t(v << (k % 8 >= 4 ? 4 : 0));
+    } else if (layout.kind == PanelKind::Bytes)
       put<int8_t>(bytes, layout.offsetOf(g, o, k), v);
     else
       put<int16_t>(bytes, layout.offsetOf(g, o, k), v);

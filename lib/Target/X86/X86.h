@@ -36,6 +36,12 @@ llvm::StringRef nameOf(Isa isa);
 struct ConstantBuffer {
   std::string description; ///< for people: layout and sizes
   std::vector<uint8_t> bytes;
+  /// Packed codes or weights: the operand of the fused op that they are, and how they lie (a GPU's packer reads them
+  /// from here). Bytes: s8 [N/16][K/4][16][4]; Nibbles: [N/16][K/8][16][8], signed codes plus 8 (PanelLayout).
+  enum class Order { Other, PanelBytes, PanelNibbles };
+  int operand = -1;
+  Order order = Order::Other;
+  bool plusEight = false; ///< nibbles hold signed codes plus 8 (else codes that are unsigned themselves)
 };
 
 /// What a launch of the kernel needs.
