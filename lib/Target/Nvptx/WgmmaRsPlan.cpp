@@ -1,0 +1,174 @@
+//===- WgmmaRsPlan.cpp - what wgmma_rs covers, and how its weights lie ------===//
+//
+// Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
+//
+//===----------------------------------------------------------------------===//
+
+#include "lib/Target/Nvptx/Schedules.h"
+#include "lib/Target/Nvptx/WgmmaRs.h"
+
+using namespace mlir;
+using namespace bitwright;
+using namespace bitwright::nvptx;
+using namespace bitwright::nvptx::rs;
+using kernel::Grouping;
+using kernel::Place;
+
+static std::string text(Type type) {
+  std::string result;
+  llvm::raw_string_ostream(result) << type;
+  return result;
+}
+static std::string expected(const llvm::Twine &what, int64_t found) {
+  return ("expected " + what + ", found " + llvm::Twine(found)).str();
+}
+
+std::string rs::plan(kernel::GemmOp op, kernel::ScheduleAttr schedule, Plan &p) {
+  if (schedule.getArch() != "sm_90a")
+    return "expected sm_90a, found " + schedule.getArch().str();
+  if (op.getSegments().size() != 1)
+    return expected("one segment", int64_t(op.getSegments().size()));
+  kernel::SegmentAttr segment = op.getSegment(0);
+  if (!segment.getRhs().isInteger(4))
+    return "expected weights of i4, found " + text(segment.getRhs());
+  p.lhs = segment.getLhs();
+  p.n = op.getN();
+  p.k = segment.getK();
+  p.group = segment.getGroup();
+  Grouping grouping = segment.getGrouping();
+  if (p.lhs.isInteger(8)) {
+    if (grouping == Grouping::Scale || grouping == Grouping::ScaleZeroPoint)
+      return "expected two_level groups or none for tokens of i8, found groups with float scales (their sums would be "
+             "scaled in f32 once a group)";
+    p.scheme = grouping == Grouping::TwoLevel ? Scheme::TwoLevelS8 : Scheme::ChannelS8;
+    // 16 x code in [-128, 112], tokens in [-128, 127]: 2^14 a product.
+    if (p.scheme == Scheme::ChannelS8 && p.k > 131071)
+      return expected("K of at most 131071 for sums of 16 x code in 32 bits", p.k);
+  } else if (p.lhs.isF16() || p.lhs.isBF16()) {
+    p.scheme = Scheme::Half;
+    p.scaled = grouping != Grouping::None;
+    p.zeroPoints = grouping == Grouping::ScaleZeroPoint;
+    if (p.scaled && segment.getScale() != p.lhs)
+      return "expected scales of the tokens' type " + text(p.lhs) + ", found " + text(segment.getScale());
+    if (segment.getPlace() == Place::PartialSums)
+      return "expected place before_mma (scales on the weights), found partial_sums";
+  } else {
+    return "expected tokens of i8, f16 or bf16, found " + text(p.lhs);
+  }
+  unsigned bytes = p.integer() ? 1 : 2;
+  if (p.k * bytes % 16)
+    return expected("K to be a multiple of " + llvm::Twine(16 / bytes) + " (rows of 16 bytes)", p.k);
+  if (p.group && p.group < int64_t(p.stepK()) ? p.stepK() % p.group : p.group % p.stepK())
+    return expected("groups that divide " + llvm::Twine(p.stepK()) + " or are its multiples", p.group);
+  if (std::string failed = Epilogue::supports(op); !failed.empty())
+    return failed;
+
+  p.tokens = unsigned(schedule.getTileM());
+  p.loadedTokens = schedule.getTokenRows() ? unsigned(schedule.getTokenRows()) : p.tokens;
+  p.warpgroups = schedule.getWarpsN() ? unsigned(schedule.getWarpsN()) : 2;
+  p.stages = unsigned(schedule.getStages());
+  p.raster = schedule.getRaster() ? unsigned(schedule.getRaster()) : 8;
+  p.pending = schedule.getInFlight() ? unsigned(schedule.getInFlight()) : 1;
+  p.pdl = schedule.getPdl();
+  if (p.tokens < 8 || p.tokens > 256 || p.tokens % (p.tokens > 32 ? 16 : 8))
+    return expected("tile_m in 8, 16, 24, 32, 48, ..., 256", p.tokens);
+  if (p.loadedTokens > p.tokens || p.loadedTokens % 8)
+    return expected("token_rows to be a multiple of 8 of at most tile_m", p.loadedTokens);
+  if (p.loadedTokens < p.tokens && (!schedule.getMHi() || schedule.getMHi() > p.loadedTokens))
+    return expected("token_rows >= m_hi", p.loadedTokens);
+  if (p.warpgroups < 1 || p.warpgroups > 3)
+    return expected("1 to 3 consumer warpgroups (warps_n)", p.warpgroups);
+  if (schedule.getTileN() <= 0 || schedule.getTileN() % (64 * p.warpgroups))
+    return expected("tile_n to be a multiple of 64 a consumer warpgroup", schedule.getTileN());
+  p.blocks = unsigned(schedule.getTileN()) / (64 * p.warpgroups);
+  if (schedule.getTileK() && schedule.getTileK() != p.stepK())
+    return expected("tile_k = " + llvm::Twine(p.stepK()), schedule.getTileK());
+  if (p.blocks * p.accumulators() > (p.warpgroups == 3 ? 64 : 128))
+    return expected("at most " + llvm::Twine(p.warpgroups == 3 ? 64 : 128) + " accumulators a lane (tile_m * tile_n)",
+                    p.blocks * p.accumulators());
+  if (p.stages < 2)
+    return expected("at least 2 stages", p.stages);
+  if (p.pending > 3)
+    return expected("at most 3 groups of wgmma in flight (in_flight)", p.pending);
+  if (schedule.getCluster() != 1 || schedule.getSplitK() != 1 || schedule.getWarpsM() > 1 || schedule.getWarpsK() > 1)
+    return "expected cluster, split_k, warps_m and warps_k of 1";
+  p.operandBytes = Epilogue::operandBytes(op, p);
+  if (p.sharedBytes() > 232448)
+    return expected("at most 232448 bytes of shared memory", p.sharedBytes());
+  return "";
+}
+
+// Bits of a 64-row block: channel = h + 2 g + 16 w. Position bits as the consumers' 16-byte shared loads want them: every
+// lane its own 16 bytes, lanes and warps next to each other.
+static std::vector<uint32_t> channelBits(uint32_t half, unsigned lane) {
+  return {half, 4u << lane, 8u << lane, 16u << lane, 32u << lane, 64u << lane};
+}
+
+layout::Packing Plan::codes() const {
+  layout::Packing packing;
+  packing.rows = n;
+  packing.columns = k;
+  packing.bits = 4;
+  if (integer()) {
+    // Nibble of a word: h + 2 * byte; words of a k-block: k and k + 16 of its 32; 4 words (two k-blocks) a load.
+    // k = byte (2 bits), t (2 bits), word, k-block (2 bits).
+    packing.tile.rowBasis = channelBits(1, 5);
+    packing.tile.columnBasis = {2, 4, 1u << 5, 2u << 5, 8, 16, 1u << 12};
+    return packing;
+  }
+  // A word is a k-block: bits 0-3 and 16-19 row g, k 2t and 2t + 1; 4-7, 20-23 row g + 8; the others k + 8.
+  packing.tile.rowBasis = channelBits(1, 5);
+  packing.tile.columnBasis = {4, 1u << 5, 2u << 5, 2, 8, 16};
+  packing.bias = 8;
+  packing.fill = 8;
+  return packing;
+}
+
+static layout::Packing groups(const Plan &plan, unsigned bits, int64_t bias) {
+  layout::Packing packing;
+  packing.rows = plan.n;
+  packing.columns = (plan.k + plan.group - 1) / plan.group;
+  packing.bits = bits;
+  packing.bias = packing.fill = bias;
+  for (unsigned i = 0; i < 6; ++i)
+    packing.tile.rowBasis.push_back(1u << i);
+  for (unsigned i = 1; i < plan.groupsPerStep(); i *= 2)
+    packing.tile.columnBasis.push_back(64 * i);
+  return packing;
+}
+layout::Packing Plan::scales() const { return groups(*this, integer() ? 8 : 16, 0); }
+// Two-level: the byte 128 + m_g of the multiply-add. Half: an unsigned byte.
+layout::Packing Plan::zeros() const { return groups(*this, 8, 128); }
+
+Schedules bitwright::nvptx::proposeWgmmaRs(Operation *op, Arch arch, bool candidates) {
+  if (!isa<kernel::GemmOp>(op) || arch != Arch::Sm90a)
+    return {};
+  Schedules result;
+  auto propose = [&](int64_t lo, int64_t hi, int64_t tokens, int64_t warpgroups, int64_t blocks, int64_t stages,
+                     int64_t raster) {
+    ScheduleFields fields;
+    fields.kind = kernel::GpuTemplate::WgmmaRs;
+    fields.mLo = lo;
+    fields.mHi = hi;
+    fields.tileM = tokens;
+    fields.tileN = 64 * warpgroups * blocks;
+    fields.warpsN = warpgroups;
+    fields.stages = stages;
+    fields.raster = raster;
+    result.push_back(fields.get(op->getContext(), arch));
+  };
+  if (candidates) {
+    for (int64_t tokens : {32, 64, 128, 192, 256})
+      for (int64_t blocks : {1, 2})
+        for (int64_t stages : {4, 5, 6})
+          propose(1, 0, tokens, 2, blocks, stages, 2048 / tokens);
+    propose(1, 0, 64, 1, 1, 8, 32);
+    return result;
+  }
+  propose(1, 32, 32, 1, 1, 8, 8);
+  propose(33, 64, 64, 1, 1, 8, 8);
+  propose(65, 128, 128, 1, 1, 6, 8);
+  propose(129, 512, 128, 2, 1, 6, 8);
+  propose(513, 0, 256, 2, 1, 5, 8);
+  return result;
+}
