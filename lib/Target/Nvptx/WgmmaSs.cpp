@@ -95,35 +95,68 @@ void SsKernel::place(Value tile, Value &row, Value &column) {
   column = w.mul(w.divu(inside, height), plan.tileN);
 }
 
+void SsKernel::loadLhs(Value stage, Value step, Value row) {
+  w.copyTensor(w.offset(shared, w.mul(stage, plan.stageBytes)), lhsMap, {w.mul(step, plan.stepElements()), row},
+               w.offset(full, stage, w.i64()));
+}
+
+void SsKernel::loadRhs(Value stage, Value step, Value column) {
+  Value barrier = w.offset(full, stage, w.i64());
+  // Rows of the left operand beyond token_rows are left as they are: they only reach results that nobody stores.
+  w.expectBytes(barrier, plan.tokenRows * 128 + plan.rhsBytes);
+  Value target = w.offset(shared, w.add(w.mul(stage, plan.stageBytes), plan.lhsBytes));
+  // Slice d is what CTA (rank + d) % split_k finishes: its own is always slice 0, so no register index is dynamic.
+  for (unsigned d = 0; d < plan.splitK; ++d) {
+    Value first = column;
+    if (plan.splitK > 1)
+      first = w.add(column, w.mul(w.remu(w.add(rank, d), plan.splitK), plan.slice));
+    w.copyTensor(w.offset(target, d * plan.slice * 128), rhsMap, {w.mul(step, plan.stepElements()), first}, barrier);
+  }
+}
+
 void SsKernel::producer() {
   if (plan.consumers == 2)
     w.setMaxRegisters(40, false);
   w.ifThen(w.eq(thread, 0), [&] {
-    if (plan.pdl)
-      w.waitPredecessor();
-    // Parity 1: the first waits on a fresh barrier pass.
-    w.loop(firstTile, tiles, tileStep, {w.constant(0), w.constant(1)}, [&](Value tile, ValueRange tileRing) -> Values {
+    Ring start{w.constant(0), w.constant(1)}; // parity 1: the first waits on a fresh barrier pass
+    Value loaded = w.constant(0);
+    if (plan.pdl) {
+      // Weights do not depend on the kernel before this one: the ring fills with them while it still runs.
+      unsigned ahead = std::min(plan.stages, plan.steps / plan.splitK);
       Value row, column;
-      place(tile, row, column);
-      return w.loop(firstStep, endStep, 1, tileRing, [&](Value step, ValueRange carried) -> Values {
-        Ring ring{carried[0], carried[1]};
-        w.waitParity(w.offset(empty, ring.stage, w.i64()), ring.parity);
-        Value barrier = w.offset(full, ring.stage, w.i64());
-        // Rows of the left operand beyond token_rows are left as they are: they only reach results that nobody stores.
-        w.expectBytes(barrier, plan.tokenRows * 128 + plan.rhsBytes);
-        Value stage = w.offset(shared, w.mul(ring.stage, plan.stageBytes)), k = w.mul(step, plan.stepElements());
-        w.copyTensor(stage, lhsMap, {k, row}, barrier);
-        // Slice d is what CTA (rank + d) % split_k finishes: its own is always slice 0, so no register index is dynamic.
-        for (unsigned d = 0; d < plan.splitK; ++d) {
-          Value first = column;
-          if (plan.splitK > 1)
-            first = w.add(column, w.mul(w.remu(w.add(rank, d), plan.splitK), plan.slice));
-          w.copyTensor(w.offset(stage, plan.lhsBytes + d * plan.slice * 128), rhsMap, {k, first}, barrier);
-        }
-        Ring after = next(ring);
-        return {after.stage, after.parity};
+      place(firstTile, row, column);
+      Value some = w.ult(firstTile, tiles);
+      w.ifThen(some, [&] {
+        w.loop(0, ahead, 1, {}, [&](Value i, ValueRange) -> Values {
+          loadRhs(i, w.add(firstStep, i), column);
+          return {};
+        });
       });
-    });
+      w.waitPredecessor();
+      w.ifThen(some, [&] {
+        w.loop(0, ahead, 1, {}, [&](Value i, ValueRange) -> Values {
+          loadLhs(i, w.add(firstStep, i), row);
+          return {};
+        });
+      });
+      loaded = w.constant(ahead);
+      start = {w.constant(ahead % plan.stages), w.constant(ahead < plan.stages)};
+    }
+    w.loop(firstTile, tiles, tileStep, {start.stage, start.parity, loaded},
+           [&](Value tile, ValueRange carried) -> Values {
+             Value row, column;
+             place(tile, row, column);
+             Values after = w.loop(w.add(firstStep, carried[2]), endStep, 1, carried.take_front(2),
+                                   [&](Value step, ValueRange position) -> Values {
+                                     Ring ring{position[0], position[1]};
+                                     w.waitParity(w.offset(empty, ring.stage, w.i64()), ring.parity);
+                                     loadRhs(ring.stage, step, column);
+                                     loadLhs(ring.stage, step, row);
+                                     Ring moved = next(ring);
+                                     return {moved.stage, moved.parity};
+                                   });
+             return {after[0], after[1], w.constant(0)};
+           });
   });
   if (plan.splitK > 1)
     w.clusterWait();

@@ -27,6 +27,9 @@ private:
   /// First row and column of a tile.
   void place(Value tile, Value &row, Value &column);
   void producer();
+  /// The box of an operand for `step` along K into `stage`; the right operand's also announces the bytes of both.
+  void loadLhs(Value stage, Value step, Value row);
+  void loadRhs(Value stage, Value step, Value column);
   void consumer(Value warpGroup);
   void multiply(Value stage, Values &accumulators, bool first);
   void release(Value stage);

@@ -154,10 +154,15 @@ SsPlan bitwright::nvptx::planWgmmaSs(kernel::GemmOp op, kernel::ScheduleAttr sch
         for (unsigned first = 0, n = std::max(result.unit / 4, 1u); first < result.words; first += n)
           plan.pieces.push_back({unsigned(r), block, row, first, n});
   }
+  // Element operands of a ragged tile have an address of their own for each load.
+  unsigned addresses = plan.ragged && llvm::any_of(op.getOperandsAttr().getAsRange<kernel::OperandAttr>(), [](auto operand) {
+                         return operand.getKind() == OperandKind::Element;
+                       })
+                           ? 16
+                           : 0;
   // Deferred stores need the registers for the packed results beside the next tile's accumulators, and the loop over tiles.
   plan.deferred = words && plan.splitK == 1 &&
-                  plan.blocks * plan.accumulators() + kept <= keptRegisters(plan.consumers) &&
-                  kept <= 64;
+                  plan.blocks * plan.accumulators() + kept <= keptRegisters(plan.consumers) - addresses && kept <= 64;
   if (plan.deferred) // two 16-byte stores a step when there are many, else one: enough to hide, and few peeled steps
     plan.storeSteps = std::min(plan.steps, llvm::divideCeil(kept, kept > 32 ? 8u : 4u));
 
