@@ -29,8 +29,9 @@ std::optional<Arch> bitwright::nvptx::parseArch(StringRef name) {
     return Arch::Sm90a;
   return std::nullopt;
 }
-// The lowest version that has what the kernels use accepts the oldest drivers: b1 and s4 mma on sm_80, st.async on sm_90a.
-StringRef bitwright::nvptx::ptxFeatureOf(Arch arch) { return arch == Arch::Sm80 ? "+ptx71" : "+ptx81"; }
+// The lowest version that has what the kernels use accepts the oldest drivers: cache hints of loads on sm_80, st.async
+// on sm_90a.
+StringRef bitwright::nvptx::ptxFeatureOf(Arch arch) { return arch == Arch::Sm80 ? "+ptx74" : "+ptx81"; }
 
 std::string bitwright::nvptx::supports(Operation *op, kernel::ScheduleAttr schedule) {
   if (!parseArch(schedule.getArch()))

@@ -33,7 +33,7 @@ namespace bitwright::nvptx {
 enum class Arch { Sm80, Sm90a };
 llvm::StringRef nameOf(Arch arch);                        // "sm_80", "sm_90a"
 std::optional<Arch> parseArch(llvm::StringRef name);
-llvm::StringRef ptxFeatureOf(Arch arch);                  // "+ptx71", "+ptx81"
+llvm::StringRef ptxFeatureOf(Arch arch);                  // "+ptx74", "+ptx81"
 
 /// What a parameter of a kernel is.
 enum class Role : uint8_t {
