@@ -327,6 +327,12 @@ private:
 
   /// Names the new kernel, or takes an equal one that is there, and marks the region.
   void mark(Operation *kernelOp, StringRef base, ArrayRef<NamedAttribute> bindings) {
+    SmallVector<Operation *> inside;
+    for (Operation &inner : kernelOp->getRegion(0).front().without_terminator())
+      inside.push_back(&inner);
+    for (Operation *inner : llvm::reverse(inside))
+      if (inner->use_empty())
+        inner->erase(); // what folding left
     std::string text;
     llvm::raw_string_ostream stream(text);
     kernelOp->print(stream, OpPrintingFlags().useLocalScope());
