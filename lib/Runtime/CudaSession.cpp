@@ -18,6 +18,7 @@ using cuda::CUdeviceptr;
 /// What kernels assume of every pointer: 16-byte loads and stores, and tensor maps.
 static constexpr CUdeviceptr pointerAlignment = 16;
 static constexpr uint64_t stagingAlignment = 256;
+static constexpr uint64_t smallestStaging = uint64_t(1) << 20;
 
 Status CudaSession::create(const std::shared_ptr<LoadedModel> &loaded, int device, bool timing,
                            std::unique_ptr<CudaSession> &result) {
@@ -308,6 +309,11 @@ Status CudaSession::ensureStaging(uint64_t bytes) {
   Status s = waitIdle();
   if (!s.ok())
     return s;
+  // Graphs hold the addresses: grow in large steps, so that few shapes lose theirs.
+  uint64_t size = smallestStaging;
+  while (size < bytes)
+    size *= 2;
+  bytes = size;
   staging = cuda::Memory();
   pinned = cuda::HostMemory();
   s = cuda::Memory::allocate(context(), size_t(bytes), "inputs and outputs", staging);

@@ -37,7 +37,7 @@ TEST(Allocation, NoneInTheSteadyState) {
   ASSERT_EQ(bw_model_load_memory(bytes.data(), bytes.size(), 0, &model), BW_OK) << bw_last_error();
   for (uint32_t threads : {1u, 3u}) {
     bw_session *session = nullptr;
-    bw_session_options options = {threads, nullptr, 0};
+    bw_session_options options = {threads, nullptr, 0, nullptr, 0};
     ASSERT_EQ(bw_session_create(model, &options, &session), BW_OK) << bw_last_error();
     std::vector<int32_t> x = makeX(4, 40), y(x.size());
     int64_t total;

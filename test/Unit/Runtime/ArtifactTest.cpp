@@ -395,7 +395,7 @@ TEST(Artifact, PreambleMessages) {
   auto has = [](const std::string &text, const char *part) { return text.find(part) != std::string::npos; };
   EXPECT_TRUE(has(preambleError([](uint8_t *p) { p[0] = 'P'; }), "signature"));
   std::string version = preambleError([](uint8_t *p) { p[8] = 77; });
-  EXPECT_TRUE(has(version, "version 77") && has(version, "reads version 1") && has(version, "compile the model again"))
+  EXPECT_TRUE(has(version, "version 77") && has(version, "reads version 2") && has(version, "compile the model again"))
       << version;
   EXPECT_TRUE(has(preambleError([](uint8_t *p) { p[12] = 1; }), "reserved field"));
   EXPECT_TRUE(has(preambleError([](uint8_t *p) { p[23] = 1; }), "header of"));

@@ -38,7 +38,7 @@ protected:
     std::string error;
     ASSERT_TRUE(serializeArtifact(m, bytes, error)) << error;
     ASSERT_EQ(bw_model_load_memory(bytes.data(), bytes.size(), BW_LOAD_VERIFY_ALL, &model), BW_OK) << bw_last_error();
-    bw_session_options options = {threads, isa, profile};
+    bw_session_options options = {threads, isa, profile, nullptr, 0};
     ASSERT_EQ(bw_session_create(model, &options, &session), BW_OK) << bw_last_error();
   }
 
@@ -160,7 +160,7 @@ TEST_F(Runtime, LevelIsChosen) {
 
 TEST_F(Runtime, LevelMessages) {
   bw_session *s = nullptr;
-  bw_session_options options = {1, "sse9", 0};
+  bw_session_options options = {1, "sse9", 0, nullptr, 0};
   EXPECT_EQ(bw_session_create(model, &options, &s), BW_INVALID_ARGUMENT);
   EXPECT_STREQ(bw_last_error(), "the option 'isa' is 'sse9': expected 'avx2', 'avx512vnni' or 'amx'");
   setenv("BITWRIGHT_ISA", "neon", 1);

@@ -121,6 +121,89 @@ Model test::makeFloatModel() {
   return m;
 }
 
+namespace {
+Blob textBlob(const std::string &text) { return Blob::own(std::vector<uint8_t>(text.begin(), text.end())); }
+
+GpuArgument bufferArgument(uint32_t index) {
+  GpuArgument a;
+  a.index = index;
+  return a;
+}
+GpuArgument valueArgument(DimExpr value) {
+  GpuArgument a;
+  a.kind = GpuArgumentKind::Int32;
+  a.value = std::move(value);
+  return a;
+}
+GpuVariant variant(uint32_t kernel, int64_t lo, int64_t hi, DimExpr grid, std::vector<GpuArgument> arguments) {
+  GpuVariant v;
+  v.kernel = kernel;
+  v.mLo = lo;
+  v.mHi = hi;
+  v.gridX = std::move(grid);
+  v.arguments = std::move(arguments);
+  return v;
+}
+} // namespace
+
+Model test::makeGpuModel() {
+  Model m = makeModel();
+  m.entries[0].launches.pop_back();
+  m.entries[0].outputs.pop_back();
+  const DimExpr n = DimExpr::symbol(0), w = DimExpr::symbol(1);
+  const std::string old = "func shift_old 8 8 8 4 4\nfunc reverse_old 128 8 4 4\nfunc total_old 8 8 4\n";
+  m.gpuCode = {{GpuArch::Sm80, GpuCodeKind::Cubin, textBlob("mock cubin sm_80\n" + old), {}},
+               {GpuArch::Sm80, GpuCodeKind::Ptx, textBlob("mock ptx 12080\n" + old), {}},
+               {GpuArch::Sm90a,
+                GpuCodeKind::Cubin,
+                textBlob("mock cubin sm_90a\nfunc shift_few 8 8 8 4 4\nfunc shift_many 8 8 8 4 4\n"
+                         "func reverse 128 8 4 4\nfunc total 8 8 4\n"),
+                {}}};
+  m.gpuKernels = {
+      {"shift_few", GpuArch::Sm90a, 128, 0, 1, true},     {"shift_many", GpuArch::Sm90a, 256, 100000, 2, false},
+      {"shift_old", GpuArch::Sm80, 128, 60000, 1, false}, {"reverse", GpuArch::Sm90a, 64, 0, 1, true},
+      {"reverse_old", GpuArch::Sm80, 64, 0, 1, false},    {"total", GpuArch::Sm90a, 32, 0, 1, false},
+      {"total_old", GpuArch::Sm80, 32, 0, 1, false}};
+  layout::Packing packing;
+  packing.rows = 3;
+  packing.columns = 1;
+  packing.bits = 32;
+  packing.tile.rowBasis = {2, 1};
+  m.packings = {packing};
+
+  std::vector<Launch> &launches = m.entries[0].launches;
+  GpuArgument bias;
+  bias.kind = GpuArgumentKind::Weight;
+  bias.packing = 0;
+  std::vector<GpuArgument> shift = {bufferArgument(0), bias, bufferArgument(2), valueArgument(n), valueArgument(w)};
+  GpuArgument mid = bufferArgument(0);
+  mid.kind = GpuArgumentKind::BufferMap;
+  mid.map.elementBits = 32;
+  mid.map.dims = {4, w, n};
+  mid.map.strideBytes = {16, w * 16};
+  mid.map.box = {4, 8, 1};
+  mid.map.rank = 3;
+  mid.map.swizzle128 = false;
+  std::vector<GpuArgument> reverse = {mid, bufferArgument(1), valueArgument(n), valueArgument(w)};
+  std::vector<GpuArgument> total = {bufferArgument(0), bufferArgument(1), valueArgument(n * 3 * w)};
+  for (Launch &l : launches)
+    l.gpu.m = n;
+  launches[0].gpu.variants = {variant(2, 1, 0, n * w, shift), variant(0, 1, 2, n * w, shift),
+                              variant(1, 3, 0, n * w * 2, shift)};
+  launches[0].gpu.variants[2].persistent = true;
+  launches[1].gpu.variants = {variant(3, 1, 0, n, reverse), variant(4, 1, 0, n, reverse)};
+  launches[2].gpu.variants = {variant(5, 1, 0, 1, total), variant(6, 1, 0, 1, total)};
+  return m;
+}
+
+Model test::makeGpuFloatModel() {
+  Model m = makeFloatModel();
+  m.gpuCode = {{GpuArch::Sm80, GpuCodeKind::Ptx, textBlob("mock ptx 12000\nfunc multiply 8 8\n"), {}}};
+  m.gpuKernels = {{"multiply", GpuArch::Sm80, 32, 0, 1, false}};
+  m.entries[0].launches[0].gpu.variants = {variant(0, 1, 0, 1, {bufferArgument(0), bufferArgument(1)})};
+  return m;
+}
+
 Status test::addSelfCheck(Model &model, uint64_t seed, std::vector<int64_t> symbolValues) {
   SelfCheck check;
   check.present = true;

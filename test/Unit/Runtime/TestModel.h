@@ -28,6 +28,13 @@ runtime::Status addSelfCheck(artifact::Model &model, uint64_t seed, std::vector<
 /// One launch of `keep_denormal` over two floats; no symbols.
 artifact::Model makeFloatModel();
 
+/// `makeModel` without `level`, and with code for the make-believe driver of MockCuda.h: `shift` has kernels for N in
+/// 1..2 and from 3 on (sm_90a; the latter persistent, with clusters of 2) or one for all (sm_80), the bias packed with
+/// its rows 1 and 2 swapped; `reverse` reads mid through a tensor map.
+artifact::Model makeGpuModel();
+/// `makeFloatModel` with a GPU kernel; the CPU's product is a denormal times one.
+artifact::Model makeGpuFloatModel();
+
 /// Expected y for x of [n, 3, w].
 std::vector<int32_t> expectedY(const std::vector<int32_t> &x, int64_t n, int64_t w);
 /// x of [n, 3, w] with mixed values.
