@@ -217,10 +217,16 @@ BW_API bw_status bw_run(bw_session *session, size_t entry, const bw_tensor *inpu
 BW_API bw_status bw_run_on_stream(bw_session *session, size_t entry, const bw_tensor *inputs, size_t input_count,
                                   bw_tensor *outputs, size_t output_count, void *stream);
 
+/* Waits until everything that the session has enqueued is done. Nothing to do on a CPU. */
+BW_API bw_status bw_session_synchronize(bw_session *session);
+
 /* Device memory of a session's device, a multiple of 256; outlives the session. */
 typedef struct bw_device_memory bw_device_memory;
 BW_API bw_status bw_device_memory_create(bw_session *session, size_t bytes, bw_device_memory **memory);
 BW_API void *bw_device_memory_data(const bw_device_memory *memory);
+/* Copies between host and device and waits. BW_INVALID_ARGUMENT: more bytes than the memory has. */
+BW_API bw_status bw_device_memory_write(bw_device_memory *memory, const void *from, size_t bytes);
+BW_API bw_status bw_device_memory_read(const bw_device_memory *memory, void *to, size_t bytes);
 /* Waits for what uses the memory. null is fine. */
 BW_API void bw_device_memory_destroy(bw_device_memory *memory);
 

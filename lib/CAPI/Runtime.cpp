@@ -20,6 +20,7 @@ struct bw_session {
   std::unique_ptr<Session> session;
 };
 struct bw_device_memory {
+  cuda::ContextPtr context;
   cuda::Memory memory;
 };
 
@@ -274,7 +275,8 @@ bw_status bw_device_memory_create(bw_session *session, size_t bytes, bw_device_m
     if (!session->session->cuda())
       return failure(BW_INVALID_ARGUMENT, "device memory asked for of a session on the CPU");
     auto m = std::make_unique<bw_device_memory>();
-    Status s = cuda::Memory::allocate(session->session->cuda()->context(), bytes, "the caller", m->memory);
+    m->context = session->session->cuda()->context();
+    Status s = cuda::Memory::allocate(m->context, bytes, "the caller", m->memory);
     if (s.ok())
       *memory = m.release();
     return s;
@@ -283,6 +285,30 @@ bw_status bw_device_memory_create(bw_session *session, size_t bytes, bw_device_m
 
 void *bw_device_memory_data(const bw_device_memory *memory) {
   return memory ? reinterpret_cast<void *>(memory->memory.address) : nullptr;
+}
+
+/// Copies on the legacy default stream, which waits for the sessions' own streams.
+static Status copyDeviceMemory(const bw_device_memory *memory, const void *from, void *to, size_t bytes) {
+  if (!memory || (bytes && !from && !to))
+    return null(memory ? "host pointer" : "memory");
+  if (bytes > memory->memory.size())
+    return failure(BW_INVALID_ARGUMENT, std::to_string(bytes) + " bytes to copy, the device memory has " +
+                                            std::to_string(memory->memory.size()));
+  Status s = from ? memory->memory.upload(from, bytes, nullptr) : memory->memory.download(to, bytes, nullptr);
+  return s.ok() ? cuda::synchronize(*memory->context, nullptr) : s;
+}
+bw_status bw_device_memory_write(bw_device_memory *memory, const void *from, size_t bytes) {
+  return guarded([&] { return copyDeviceMemory(memory, from, nullptr, bytes); });
+}
+bw_status bw_device_memory_read(const bw_device_memory *memory, void *to, size_t bytes) {
+  return guarded([&] { return copyDeviceMemory(memory, nullptr, to, bytes); });
+}
+bw_status bw_session_synchronize(bw_session *session) {
+  return guarded([&]() -> Status {
+    if (!session)
+      return null("session");
+    return session->session->cuda() ? session->session->cuda()->waitIdle() : Status();
+  });
 }
 void bw_device_memory_destroy(bw_device_memory *memory) { delete memory; }
 

@@ -20,8 +20,8 @@ static const char *const usage =
     "  --outputs OUT.npz        where the results go\n"
     "  --expected EXP.npz       compare the results; status 1 when |a - b| > atol + rtol * |b| anywhere\n"
     "  --atol X --rtol Y        tolerances of floats (default 1e-5, 1e-4); integers must be equal\n"
-    "  --device cpu             cuda[:N] is not in this release\n"
-    "  --threads N              default 1\n"
+    "  --device cpu|cuda[:N]    where to run; cuda needs a driver and a file with code for the GPU\n"
+    "  --threads N              threads on the CPU, default 1\n"
     "  --isa LEVEL              avx2, avx512vnni or amx; default: the environment's BITWRIGHT_ISA, else the host's "
     "best\n"
     "  --entry NAME             entry point; default: the first\n"
@@ -31,7 +31,8 @@ static const char *const usage =
     "  --profile                time of each launch\n"
     "  --verify                 hash the whole file before anything else\n"
     "  --self-check             hash the whole file, run the built-in probe on every level of this host, compare all "
-    "integers\n"
+    "integers;\n"
+    "                           with --device cuda on the GPU too, launch by launch beside the CPU\n"
     "  --info                   inputs, outputs, ranges, sizes, provenance\n"
     "  --version, --help\n"
     "exit status: 0 done, 1 the input or the request is wrong, 2 wrong usage, 3 internal error\n";
@@ -127,12 +128,10 @@ int bitwright::quantrun::parseOptions(int argc, char **argv, Options &o) {
       if (!parseTolerance(value, name == "--atol" ? o.atol : o.rtol))
         return wrong(name + " needs a number >= 0, found '" + value + "'");
     } else if (name == "--device") {
-      if (value.compare(0, 4, "cuda") == 0 && (value.size() == 4 || value[4] == ':')) {
-        std::fprintf(stderr, "quant-run: device '%s' is not available: this build runs on 'cpu' only\n", value.c_str());
-        return exitWrongInput;
-      }
-      if (value != "cpu")
+      const bool cuda = value.compare(0, 5, "cuda:") == 0 && parseInteger(value.substr(5), 0, 9999, number);
+      if (value != "cpu" && value != "cuda" && !cuda)
         return wrong("--device needs 'cpu' or 'cuda[:N]', found '" + value + "'");
+      o.device = value;
     } else if (name == "--threads") {
       if (!parseInteger(value, 1, 1024, number))
         return wrong("--threads needs a number from 1 to 1024, found '" + value + "'");

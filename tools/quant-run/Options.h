@@ -19,10 +19,11 @@ struct Options {
   std::string inputs;                                          ///< .npz
   std::vector<std::pair<std::string, std::string>> inputFiles; ///< name, .npy
   std::vector<std::pair<std::string, int64_t>> dims;           ///< for inputs that are made up
-  std::string outputs, expected, json, isa, entry;
+  std::string outputs, expected, json, isa, entry, device = "cpu";
   double atol = 1e-5, rtol = 1e-4;
   uint32_t threads = 1;
   unsigned runs = 0;
+  bool onGpu() const { return device != "cpu"; }
   bool benchmark = false, profile = false, selfCheck = false, info = false, verify = false;
 };
 

@@ -179,7 +179,6 @@ TEST_F(QuantRun, WrongInputs) {
   refused(model + " --inputs " + model, "is not an .npz archive");
   refused(model + " --inputs " + input + " --entry other", "has no entry point 'other'; it has 'main'");
   refused(model + " --inputs " + input + " --isa sse9", "'sse9'");
-  refused(model + " --inputs " + input + " --device cuda:1", "'cuda:1' is not available");
   refused(model + " --inputs " + input + " --outputs " + temporaryPath("no/out.npz"), "cannot write");
   std::string error;
   ASSERT_TRUE(formats::writeNpz(output, {{"x", int32Array({1, 3, 44}, std::vector<int32_t>(132))}}, error)) << error;
@@ -217,4 +216,96 @@ TEST_F(QuantRun, WrongUsage) {
   Outcome o = quantRun("--version");
   EXPECT_EQ(o.status, 0);
   EXPECT_NE(o.out.find("Bitwright"), std::string::npos);
+}
+
+//===----------------------------------------------------------------------===//
+// On a GPU (a make-believe one, see MockCuda.h)
+//===----------------------------------------------------------------------===//
+
+namespace {
+class QuantRunGpu : public QuantRun {
+protected:
+  void SetUp() override {
+    QuantRun::SetUp();
+    setenv("BITWRIGHT_CUDA_LIBRARY", MOCK_CUDA, 1);
+    std::string error;
+    artifact::Model m = makeGpuModel();
+    runtime::Status s = addSelfCheck(m, 1);
+    ASSERT_TRUE(s.ok()) << s.text;
+    ASSERT_TRUE(artifact::writeArtifact(m, gpuModel, error)) << error;
+  }
+  void TearDown() override {
+    unsetenv("BITWRIGHT_CUDA_LIBRARY");
+    unsetenv("MOCK_CUDA_WRONG");
+    unsetenv("MOCK_CUDA_HANG");
+    unsetenv("BITWRIGHT_CUDA_TIMEOUT");
+  }
+  static bool has(const std::string &text, const char *part) { return text.find(part) != std::string::npos; }
+  const std::string gpuModel = temporaryPath("gpu.bwm");
+};
+} // namespace
+
+TEST_F(QuantRunGpu, RunsAndCompares) {
+  const std::string expected = temporaryPath("expected.npz");
+  ASSERT_EQ(quantRun(gpuModel + " --inputs " + input + " --outputs " + expected).status, 0);
+  Outcome o = quantRun(gpuModel + " --inputs " + input + " --device cuda:0 --expected " + expected);
+  EXPECT_EQ(o.status, 0) << o.err;
+  EXPECT_TRUE(has(o.out, "2 outputs as expected")) << o.out;
+  setenv("MOCK_CUDA_WRONG", "1", 1);
+  o = quantRun(gpuModel + " --inputs " + input + " --device cuda --expected " + expected);
+  EXPECT_EQ(o.status, 1);
+  EXPECT_TRUE(o.says("output 'total'")) << o.err;
+}
+
+TEST_F(QuantRunGpu, Info) {
+  Outcome o = quantRun(gpuModel + " --info");
+  ASSERT_EQ(o.status, 0) << o.err;
+  const artifact::Model m = makeGpuModel();
+  const std::string expected = "GPU code: sm_80 cubin " + std::to_string(m.gpuCode[0].bytes.size()) + ", sm_80 PTX " +
+                               std::to_string(m.gpuCode[1].bytes.size()) + ", sm_90a cubin " +
+                               std::to_string(m.gpuCode[2].bytes.size()) +
+                               ", sm_90a PTX 0 bytes\nGPU launches: 3 of 3, 7 kernels";
+  EXPECT_TRUE(has(o.out, expected.c_str())) << o.out;
+}
+
+TEST_F(QuantRunGpu, SelfCheck) {
+  Outcome o = quantRun(gpuModel + " --self-check --device cuda");
+  ASSERT_EQ(o.status, 0) << o.err;
+  EXPECT_TRUE(has(o.out, "self-check avx2: 3 tensors equal")) << o.out;
+  EXPECT_TRUE(has(o.out, "self-check cuda:0 (Mock 90): 3 tensors as on the CPU")) << o.out;
+  setenv("MOCK_CUDA_WRONG", "1", 1);
+  o = quantRun(gpuModel + " --self-check --device cuda");
+  EXPECT_EQ(o.status, 1);
+  EXPECT_TRUE(o.says("tensor 'total'")) << o.err;
+}
+
+TEST_F(QuantRunGpu, BenchmarkAndProfile) {
+  std::string json = temporaryPath("gpu.json");
+  Outcome o = quantRun(gpuModel + " --benchmark --runs 20 --device cuda --json " + json);
+  ASSERT_EQ(o.status, 0) << o.err;
+  EXPECT_TRUE(has(o.out, "device time: median 0.7500 ms")) << o.out; // three launches of a quarter
+  std::vector<uint8_t> bytes = readFile(json);
+  std::string text(bytes.begin(), bytes.end());
+  for (const char *key : {"\"median_ms\": ", "\"device\": \"cuda:0\"", "\"device_name\": \"Mock 90\"",
+                          "\"device_median_ms\": 0.750000", "\"queued_ms\": ", "\"runs\": 20,"})
+    EXPECT_TRUE(has(text, key)) << key << " in " << text;
+  o = quantRun(gpuModel + " --profile --device cuda");
+  ASSERT_EQ(o.status, 0) << o.err;
+  EXPECT_TRUE(has(o.out, "250.00  33.3%  shift")) << o.out;
+}
+
+TEST_F(QuantRunGpu, Refusals) {
+  auto refused = [&](const std::string &arguments, int status, const char *expected) {
+    Outcome o = quantRun(arguments);
+    EXPECT_EQ(o.status, status) << arguments << ": " << o.err;
+    EXPECT_TRUE(o.says(expected)) << o.err;
+  };
+  refused(model + " --inputs " + input + " --device cuda", 1, "the file has no GPU code");
+  refused(gpuModel + " --inputs " + input + " --device cuda:1", 1, "device 1 asked for, this machine has 1");
+  refused(gpuModel + " --inputs " + input + " --device cuda:x", 2, "--device needs 'cpu' or 'cuda[:N]'");
+  setenv("MOCK_CUDA_HANG", "1", 1);
+  setenv("BITWRIGHT_CUDA_TIMEOUT", "20", 1);
+  refused(gpuModel + " --inputs " + input + " --device cuda", 3, "is not finished after 20 ms");
+  setenv("BITWRIGHT_CUDA_LIBRARY", "libno-such-driver.so.1", 1);
+  refused(gpuModel + " --inputs " + input + " --device cuda", 1, "install the NVIDIA driver");
 }

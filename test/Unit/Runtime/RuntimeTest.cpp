@@ -184,7 +184,7 @@ TEST_F(Runtime, LevelMessages) {
   EXPECT_NE(std::string(bw_last_error()).find("kernel 'level' has no code for 'avx2' or below"), std::string::npos)
       << bw_last_error();
   bw_model_destroy(only512);
-  options = {1025, nullptr, 0};
+  options = {1025, nullptr, 0, nullptr, 0};
   EXPECT_EQ(bw_session_create(model, &options, &s), BW_INVALID_ARGUMENT);
   EXPECT_NE(std::string(bw_last_error()).find("1025 threads"), std::string::npos);
   EXPECT_EQ(s, nullptr);
