@@ -11,6 +11,8 @@
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "passes/Lower/LowerToExec/ArenaPlan.h"
+#include "passes/Lower/LowerKernelsToNvvm/LowerKernelsToNvvm.h"
+#include "passes/Lower/LowerToExec/GpuTable.h"
 #include "passes/Package/ExecToArtifact.h"
 #include "passes/Quantize/QuantizableOps.h"
 #include "llvm/ADT/StringSet.h"
@@ -47,13 +49,14 @@ struct Launch {
   x86::KernelInfo info;
   unsigned kernel;
   SmallVector<unsigned> weights;
+  std::optional<GpuRows> gpu;
 };
 
 class Lowering {
 public:
   Lowering(func::FuncOp func, const SymbolicShapes &shapes, ArrayRef<x86::Isa> isas, bool keepBodies)
       : func(func), context(func.getContext()), shapes(shapes), symbols(getSymbols(func)), isas(isas),
-        keepBodies(keepBodies) {}
+        keepBodies(keepBodies), gpuTable(func->getParentOfType<ModuleOp>(), symbols.size()) {}
 
   LogicalResult run() {
     for (x86::Isa isa : isas)
@@ -63,6 +66,8 @@ public:
       if (op.getKind() != Template::Alias && failed(emit(op)))
         failedAny = true; // go on: all regions that cannot be lowered are listed at once
     if (failedAny || failed(compile()))
+      return failure();
+    if (failed(addGpu()))
       return failure();
     placeValues();
     return build();
@@ -96,24 +101,39 @@ private:
     else
       for (Operation *function : functions)
         function->erase();
-    for (const x86::ConstantBuffer &constant : launch.info.constants)
-      launch.weights.push_back(addWeight(constant, getName(op)));
-    launch.info.constants.clear();
+    for (x86::ConstantBuffer &constant : launch.info.constants) {
+      launch.weights.push_back(addWeight(constant.bytes, constant.description, getName(op)));
+      std::vector<uint8_t>().swap(constant.bytes); // the GPU table still asks what it was
+    }
     launches.push_back(std::move(launch));
     return success();
   }
 
-  unsigned addWeight(const x86::ConstantBuffer &constant, StringRef name) {
-    auto digest = llvm::SHA256::hash(constant.bytes);
+  unsigned addWeight(ArrayRef<uint8_t> bytes, StringRef description, StringRef name) {
+    auto digest = llvm::SHA256::hash(bytes);
     auto [it, inserted] = weightsByDigest.try_emplace(llvm::toHex(digest), weights.size());
     if (!inserted)
       return it->second;
     WeightStore &store = getWeightStore(context);
     std::string source = store.uniqueName(("exec/" + name).str());
-    auto type = RankedTensorType::get({int64_t(constant.bytes.size())}, IntegerType::get(context, 8));
-    store.set(source, WeightData::copyOf<uint8_t>(type, constant.bytes));
-    weights.push_back({source, constant.description});
+    auto type = RankedTensorType::get({int64_t(bytes.size())}, IntegerType::get(context, 8));
+    store.set(source, WeightData::copyOf<uint8_t>(type, bytes));
+    weights.push_back({source, description.str()});
     return it->second;
+  }
+
+  /// The rows of each launch's GPU table.
+  LogicalResult addGpu() {
+    auto add = [&](ArrayRef<uint8_t> bytes, StringRef description, StringRef name) {
+      return addWeight(bytes, description, name);
+    };
+    for (Launch &launch : launches) {
+      auto rows = gpuTable.addLaunch(launch.op, launch.info, launch.weights, add);
+      if (failed(rows))
+        return failure();
+      launch.gpu = std::move(*rows);
+    }
+    return success();
   }
 
   LogicalResult compile() {
@@ -258,6 +278,7 @@ private:
         entries.push_back(builder.getNamedAttr(isa, builder.getI64IntegerAttr(offset)));
       exec::KernelOp::create(builder, func.getLoc(), name, builder.getDictionaryAttr(entries));
     }
+    gpuTable.build(builder, func.getLoc());
     exec::InterfaceOp::create(builder, func.getLoc(), builder.getStrArrayAttr(inputs),
                               builder.getStrArrayAttr(outputs));
     for (Launch &launch : launches)
@@ -287,7 +308,8 @@ private:
     auto op =
         exec::LaunchOp::create(builder, launch.op.getLoc(), getName(launch.op), kernelNames[launch.kernel],
                                builder.getArrayAttr(buffers), stores, mapOf(launch.info.dims), mapOf(launch.info.tiles),
-                               mapOf(launch.info.scratchBytes), builder.getStringAttr(note));
+                               mapOf(launch.info.scratchBytes), builder.getStringAttr(note), launch.gpu->m,
+                               launch.gpu->variants, launch.gpu->reason);
     if (keepBodies)
       keepBody(op, launch);
   }
@@ -328,6 +350,7 @@ private:
   llvm::DenseMap<Value, std::string> nameOf;
   llvm::StringSet<> tensorNames;
   uint64_t arenaBytes = 0;
+  GpuTable gpuTable;
 };
 
 struct LowerToExec : bitwright::impl::LowerToExecBase<LowerToExec> {
@@ -354,6 +377,11 @@ struct LowerToExec : bitwright::impl::LowerToExecBase<LowerToExec> {
     auto shapes = SymbolicShapes::compute(functions[0]);
     if (failed(shapes) || failed(Lowering(functions[0], *shapes, isas, keepBodies).run()))
       return signalPassFailure();
+    // Their code is in the program now.
+    for (Operation &op : llvm::make_early_inc_range(*module.getBody()))
+      if (llvm::isa<kernel::GemmOp, kernel::RowsOp>(op))
+        op.erase();
+    module->removeAttr(gpuCodeAttr);
   }
 };
 

@@ -13,6 +13,10 @@ def LowerToExec : Pass<"lower-to-exec", "::mlir::ModuleOp"> {
     same text share a kernel, constants of equal bytes share a weight. Values between launches get arena offsets for their largest size (the
     upper bounds of the symbols); function results are written straight into the caller's buffers. Precondition: `assign-layouts` has run.
 
+    A region with `gpu_kernel` (see `select-kernels`) whose kernel has been compiled by `lower-kernels-to-nvvm` also gets a GPU table: one row for each schedule, its
+    parameters as buffers of the launch, weights of the program, tensor maps and numbers. Weights are shared with the CPU's kernels: their packed codes, in panels,
+    are what the GPU's packer reads at upload.
+
     `isa`: the instruction set levels to compile for (avx2 is always needed: it is the fallback).
     Refuses a region that no template covers, with the reason at its operation.
   }];

@@ -291,8 +291,7 @@ private:
       Value x = code.at(dynamic.getInput());
       if (!x)
         return refuse(code.reason);
-      OpBuilder atEnd = OpBuilder::atBlockEnd(block.get());
-      kernel::EmitOp::create(atEnd, fused.getLoc(), x);
+      kernel::EmitOp::create(code.f.b, fused.getLoc(), x);
       types.push_back(TypeAttr::get(builder.getI8Type()));
     } else if (!emitResults(code, types)) {
       return false;
