@@ -44,7 +44,7 @@ struct Flags {
                                  cl::cat(category)};
   cl::opt<std::string> outputPath{"o", cl::desc("Output: .bwm, or .mlir with --compile-to"), cl::value_desc("FILE"),
                                   cl::cat(category)};
-  cl::opt<std::string> recipeName{"recipe", cl::desc("Built-in recipe (float, w8a8) or a YAML file"), cl::init("float"),
+  cl::opt<std::string> recipeName{"recipe", cl::desc("Built-in recipe (float, w8a8, w8a8-per-token, w4a8, w4a8-groups, w4a16, w8a16) or a YAML file"), cl::init("float"),
                                   cl::cat(category)};
   cl::opt<std::string> calibrationPath{"calibration", cl::desc("Samples: FILE.npz or a folder"), cl::cat(category)};
   cl::list<std::string> dimTexts{
@@ -294,6 +294,9 @@ private:
       setStatistics(*statistics);
       return Done;
     }
+    // Scales found at run time need no data (bias correction uses statistics where there are some).
+    if (flags->calibrationPath.empty() && !recipe.needsStatistics())
+      return Done;
     if (flags->calibrationPath.empty())
       return fail("the recipe '" + flags->recipeName +
                   "' quantizes activations: expected --calibration FILE.npz|DIR or --statistics-in FILE");

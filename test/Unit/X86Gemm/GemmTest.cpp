@@ -135,6 +135,24 @@ TEST(Gemm, Residuals) {
   for (int i = 0; i < 24; ++i)
     check(with(conv({1, 3, 4}, 9, i % 3 ? 32 : 17, {1, 1}), Epilogue::RescaleResidual, 9), 300 + i);
 }
+/// One scale an output channel: nibbles against s8, any K.
+TEST(Gemm, FourBits) {
+  auto four = [](ProductCase c) {
+    c.weightBits = 4;
+    return c;
+  };
+  check(four(with(linear({40}, 120, 360), Epilogue::None, 5)), 400);
+  check(four(with(linear({13}, 64, 33), Epilogue::Dequantize, -128)), 401);
+  for (int64_t channels : {1, 3, 7, 8, 30, 67, 129})
+    for (int64_t outputs : {1, 16, 40, 79})
+      check(four(with(conv({1, 4, 7}, channels, outputs, {1, 1}), Epilogue::Rescale, 3)), 410 + channels * outputs);
+  check(four(with(conv({1, 9, 13}, 3, 48, {3, 3}, 2, 1), Epilogue::Rescale, 7)), 402);
+  check(four(with(conv({2, 6, 8}, 24, 20, {2, 2}), Epilogue::Rescale, 127)), 403);
+  check(four(with(conv({1, 6, 7}, 24, 36, {3, 3}, 1, 1, 3), Epilogue::Rescale, 4)), 404);
+  ProductCase dynamic = four(with(conv({3, 9, 21}, 20, 33, {3, 3}, 1, 1), Epilogue::RescaleResidual, -9));
+  dynamic.dynamic = true;
+  check(dynamic, 405);
+}
 TEST(Gemm, WiderCodes) {
   ProductCase c = with(conv({1, 6, 7}, 24, 36, {3, 3}, 1, 1), Epilogue::Rescale, 4);
   c.weightBits = 16;

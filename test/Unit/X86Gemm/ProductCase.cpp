@@ -170,7 +170,13 @@ BuiltCase Writer::build() {
   int64_t reach = (int64_t(1) << (c.weightBits - 1)) - 1;
   if (c.isFloat)
     constants += "  %w = " + weight<float>("w", weightShape, w, [&] { return normal(); }) + "\n";
-  else if (c.weightBits == 16)
+  else if (c.weightBits == 4) {
+    Tensor codes(Element::S4, weightShape);
+    for (int64_t i = 0; i < codes.getNumElements(); ++i)
+      codes.mutableData<int8_t>()[i] = int8_t(uniform(-8, 7));
+    getWeightStore(&context).set("w", reference::toWeight(codes, &context));
+    constants += "  %w = qnn.weight \"w\" : " + type(weightShape, "i4", false) + "\n";
+  } else if (c.weightBits == 16)
     constants +=
         "  %w = " + weight<int16_t>("w", weightShape, w, [&] { return int16_t(uniform(-reach / 8, reach / 8)); }) +
         "\n";
