@@ -64,6 +64,7 @@ private:
   void addGroup(const MultistageSegment &s, const Lanes &lanes, Value stage, unsigned group, const Values &sums,
                 const Values &rowSums, Values &accumulators);
   Values runSegment(const MultistageSegment &s, Values accumulators, bool first);
+  std::pair<Value, Value> tileOfBlock();
   Value tileBegin(const MultistageSegment &s, const Copies &copies, Value slot, Value tile);
   Value nextSlot(Value slot);
   Value stageOf(const MultistageSegment &s, Value slot) { return w.offset(shared, w.mul(slot, s.stageBytes)); }
@@ -575,6 +576,19 @@ Values Generator::runSegment(const MultistageSegment &s, Values accumulators, bo
   return Values(ValueRange(result).drop_front());
 }
 
+/// Row and column of this CTA's tile. CTAs start in order of x, then y; with a raster of R they go column by column
+/// through R rows of tiles before they go on to the next R.
+std::pair<Value, Value> Generator::tileOfBlock() {
+  Value x = w.blockX(), y = w.blockY();
+  if (!plan.raster)
+    return {x, y};
+  int64_t columns = int64_t(llvm::divideCeil(plan.n, plan.tileN)), perGroup = plan.raster * columns;
+  Value rows = w.gridX(), index = w.add(w.mul(y, rows), x);
+  Value firstRow = w.mul(w.divu(index, perGroup), plan.raster), inside = w.remu(index, perGroup);
+  Value height = w.minu(w.sub(rows, firstRow), plan.raster);
+  return {w.add(firstRow, w.remu(inside, height)), w.divu(inside, height)};
+}
+
 void Generator::run(ValueRange arguments, const EmittedKernel &kernel) {
   Values operands, results;
   rhsPointers.resize(plan.segments.size());
@@ -597,8 +611,8 @@ void Generator::run(ValueRange arguments, const EmittedKernel &kernel) {
   warpRow = w.remu(warp, plan.warpsM);
   warpColumn = w.divu(warp, plan.warpsM);
   shared = w.sharedMemory();
-  row0 = w.mul(w.blockX(), plan.tileM);
-  Value blockY = w.blockY();
+  auto [blockX, blockY] = tileOfBlock();
+  row0 = w.mul(blockX, plan.tileM);
   column0 = w.mul(blockY, plan.tileN);
   blockColumn = w.mul(blockY, plan.tileN / 32);
 

@@ -11,7 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/Target/Nvptx/Multistage.h"
-#include "mlir/IR/Matchers.h"
+#include "lib/Target/Nvptx/PackResults.h"
 
 using namespace mlir;
 using namespace bitwright;
@@ -26,57 +26,18 @@ static unsigned vectorLength(int64_t n, unsigned bits) {
   return length;
 }
 
-static std::optional<int64_t> constantOf(Value value) {
-  APInt number;
-  if (matchPattern(value, m_ConstantInt(&number)))
-    return number.getSExtValue();
-  return std::nullopt;
-}
-
-/// The i32 that saturates to the i8 `value`, when the region made it by a clamp into [-128, 127] and a truncation.
-static Value saturating(KernelWriter &w, Value value) {
-  auto truncation = value.getDefiningOp<arith::TruncIOp>();
-  if (!truncation)
-    return {};
-  Value wide = truncation.getIn(), inner = wide;
-  std::optional<int64_t> low, high;
-  for (unsigned i = 0; i < 2; ++i) {
-    if (auto op = inner.getDefiningOp<arith::MaxSIOp>(); op && !low)
-      low = constantOf(op.getRhs()), inner = op.getLhs();
-    else if (auto op = inner.getDefiningOp<arith::MinSIOp>(); op && !high)
-      high = constantOf(op.getRhs()), inner = op.getLhs();
-  }
-  if (!low || !high || *low < -128 || *high > 127 || *low > *high)
-    return {};
-  if (!wide.getType().isInteger(32))
-    return wide.getType().isInteger(64) ? w.trunc(wide, w.i32()) : Value();
-  return *low == -128 && *high == 127 ? inner : wide; // the packing instruction saturates by itself
-}
-
-/// Up to 32 bits of values in one word, the first in the lowest bits.
-static Value packWord(KernelWriter &w, ArrayRef<Value> values, unsigned bits) {
-  if (bits == 32)
-    return w.bitcast(values[0], w.i32());
-  if (bits == 16 && values.size() == 2) {
-    auto a = values[0].getDefiningOp<arith::TruncFOp>(), b = values[1].getDefiningOp<arith::TruncFOp>();
-    if (a && b && a.getIn().getType().isF32() && b.getIn().getType().isF32())
-      return w.packHalf(b.getIn(), a.getIn(), values[0].getType());
-  }
-  if (bits == 8 && values.size() == 4) {
-    Values wide;
-    for (Value value : values)
-      if (Value found = saturating(w, value))
-        wide.push_back(found);
-    if (wide.size() == 4)
-      return w.packS8(wide[1], wide[0], w.packS8(wide[3], wide[2], w.constant(0)));
-  }
-  Value word;
+/// Values of fewer than 8 bits, or fewer than 32 bits together, in words; the first in the lowest bits.
+static Values packNarrow(KernelWriter &w, ValueRange values, unsigned bits) {
+  Values words;
   for (auto [i, value] : llvm::enumerate(values)) {
-    Value part = w.bitcast(value, w.builder.getIntegerType(bits));
-    part = w.shl(w.zext(part, w.i32()), unsigned(i) * bits);
-    word = word ? w.ori(word, part) : part;
+    unsigned at = unsigned(i) * bits % 32;
+    Value part = w.shl(w.zext(w.bitcast(value, w.builder.getIntegerType(bits)), w.i32()), at);
+    if (at)
+      words.back() = w.ori(words.back(), part);
+    else
+      words.push_back(part);
   }
-  return word;
+  return words;
 }
 
 void bitwright::nvptx::storeFragments(KernelWriter &w, kernel::GemmOp op, const MultistagePlan &plan,
@@ -159,9 +120,8 @@ void bitwright::nvptx::storeFragments(KernelWriter &w, kernel::GemmOp op, const 
           Value index = w.add(w.mul(rows[r], n), at);
           Value to = bits == 4 ? w.offset(pointer, w.shru(index, 1))
                                : w.offset(pointer, index, w.builder.getIntegerType(bits));
-          Values words;
-          for (unsigned e = 0; e < length; e += std::min(length, 32 / bits))
-            words.push_back(packWord(w, ArrayRef(emitted[i]).slice(c + e, std::min(length, 32 / bits)), bits));
+          ValueRange values = ValueRange(emitted[i]).slice(c, length);
+          Values words = bits < 8 || length * bits < 32 ? packNarrow(w, values, bits) : packResults(w, values);
           if (length * bits >= 32) {
             w.storeIf(inside, to, words);
             continue;

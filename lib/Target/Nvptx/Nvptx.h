@@ -87,6 +87,12 @@ mlir::FailureOr<EmittedKernel> emitKernel(mlir::Operation *op, kernel::ScheduleA
 /// failed: "expected K to be a multiple of 128, found 96".
 std::string supports(mlir::Operation *op, kernel::ScheduleAttr schedule);
 
+/// What `op` means, without a schedule: one thread an element, for comparison on a device. Weights are row-major and
+/// unpacked (4-bit codes in bytes: signed ones with their sign, those of two_level as 0..15; scales, zero points and the
+/// i16 m_g row-major as well); results and left operand as for `emitKernel`. Integers are exact; floats are summed by f32
+/// fma in ascending k, group sums as `place` says.
+mlir::FailureOr<EmittedKernel> emitNaive(kernel::GemmOp op, Arch arch, mlir::ModuleOp into, llvm::StringRef symbol);
+
 /// PTX of every function of `module` (which is consumed: lowered in place).
 mlir::FailureOr<std::string> compileToPtx(mlir::ModuleOp module, Arch arch);
 
