@@ -9,7 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "lib/Target/Nvptx/Nvptx.h"
+#include "lib/Target/Nvptx/Schedules.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -30,6 +30,16 @@ static cl::opt<Emit> emitKind("emit", cl::desc("what to print"),
                                          clEnumValN(Emit::Ptx, "ptx", "PTX"),
                                          clEnumValN(Emit::Report, "report", "registers, spills and warnings of ptxas")),
                               cl::init(Emit::Report));
+
+static cl::opt<bool> candidates("candidates", cl::desc("kernels without schedules: all that are worth timing"));
+
+/// The schedules of a kernel that has none: what ships for each architecture, or all that is worth timing.
+static ArrayAttr proposed(Operation *op) {
+  SmallVector<Attribute> all;
+  for (nvptx::Arch arch : {nvptx::Arch::Sm80, nvptx::Arch::Sm90a})
+    llvm::append_range(all, candidates ? nvptx::candidateSchedules(op, arch) : nvptx::defaultSchedules(op, arch));
+  return ArrayAttr::get(op->getContext(), all);
+}
 
 static LogicalResult run(Operation *op, ArrayAttr schedules) {
   for (auto [i, schedule] : llvm::enumerate(schedules.getAsRange<kernel::ScheduleAttr>())) {
@@ -74,10 +84,10 @@ int main(int argc, char **argv) {
     return 1;
   bool ok = true;
   module->walk([&](Operation *op) {
-    if (auto gemm = dyn_cast<kernel::GemmOp>(op); gemm && gemm.getSchedules())
-      ok &= succeeded(run(op, *gemm.getSchedules()));
-    if (auto rows = dyn_cast<kernel::RowsOp>(op); rows && rows.getSchedules())
-      ok &= succeeded(run(op, *rows.getSchedules()));
+    if (auto gemm = dyn_cast<kernel::GemmOp>(op))
+      ok &= succeeded(run(op, gemm.getSchedules() ? *gemm.getSchedules() : proposed(op)));
+    if (auto rows = dyn_cast<kernel::RowsOp>(op))
+      ok &= succeeded(run(op, rows.getSchedules() ? *rows.getSchedules() : proposed(op)));
   });
   return ok ? 0 : 1;
 }

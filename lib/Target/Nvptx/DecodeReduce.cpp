@@ -125,17 +125,25 @@ Generator::Item Generator::loadItem(Value fragment) {
 
 void Generator::finishItem(const Item &item) {
   Value base = w.offset(shared, w.add(w.add(w.mul(item.fragment, p.sources() * 512), w.mul(lane, 16)), p.sumOffset));
-  Values sums;
-  for (int64_t s = 0; s < p.sources(); ++s) {
-    Values words = w.loadWords(w.offset(base, s * 512), 4);
+  auto addSource = [&](Value pointer, Values &sums) {
+    Values words = w.loadWords(pointer, 4);
     for (int64_t r = 0; r < 4; ++r) {
       Value word = p.exact ? words[r] : w.bitcast(words[r], w.f32());
-      if (s == 0)
+      if (sums.size() < 4)
         sums.push_back(word);
       else
         sums[r] = p.exact ? w.add(sums[r], word) : w.addf(sums[r], word);
     }
-  }
+  };
+  Values sums;
+  for (int64_t s = 0; s < std::min<int64_t>(p.sources(), 16); ++s)
+    addSource(w.offset(base, s * 512), sums);
+  if (p.sources() > 16) // more loads at once than registers for them
+    sums = w.loop(16, p.sources(), 1, sums, [&](Value s, ValueRange carried) {
+      Values running(carried);
+      addSource(w.offset(base, w.mul(s, 512)), running);
+      return running;
+    });
   SmallVector<Values> emitted;
   for (int64_t r = 0; r < 4; ++r) {
     Value sum = sums[r];

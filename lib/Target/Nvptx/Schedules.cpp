@@ -26,7 +26,6 @@ kernel::ScheduleAttr ScheduleFields::get(MLIRContext *context, Arch arch) const 
   __attribute__((weak)) Schedules bitwright::nvptx::propose##name(Operation *, Arch, bool) { return {}; }
 BITWRIGHT_NO_PROPOSAL(Multistage)
 BITWRIGHT_NO_PROPOSAL(WgmmaRs)
-BITWRIGHT_NO_PROPOSAL(Decode)
 BITWRIGHT_NO_PROPOSAL(Rows)
 
 /// The specialised templates first; multistage serves what they leave.
