@@ -75,10 +75,6 @@ struct SsPlan {
 /// The plan, or the first predicate that fails in `failed`.
 SsPlan planWgmmaSs(kernel::GemmOp op, kernel::ScheduleAttr schedule, std::string &failed);
 
-/// Results of one element of `result`'s type, side by side, as 32-bit words. Recognises halves that were rounded from f32
-/// and bytes that were clamped, which have instructions of their own.
-Values packWords(KernelWriter &w, mlir::Type type, ValueRange values);
-
 } // namespace bitwright::nvptx
 
 #endif

@@ -4,9 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "lib/Target/Nvptx/PackResults.h"
 #include "lib/Target/Nvptx/WgmmaSsKernel.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include <numeric>
 
@@ -14,104 +13,6 @@ using namespace mlir;
 using namespace bitwright;
 using namespace bitwright::nvptx;
 using kernel::OperandKind;
-
-//===----------------------------------------------------------------------===//
-// Packing
-//===----------------------------------------------------------------------===//
-
-/// x of clamp(x, -128, 127), in whichever order the two bounds were applied.
-static Value clampedToByte(Value value) {
-  auto bound = [](Value value, bool upper, Value &rest) {
-    Value constant;
-    if (auto op = value.getDefiningOp<arith::MinSIOp>(); op && upper)
-      rest = op.getLhs(), constant = op.getRhs();
-    else if (auto op = value.getDefiningOp<arith::MaxSIOp>(); op && !upper)
-      rest = op.getLhs(), constant = op.getRhs();
-    else
-      return false;
-    APInt number;
-    return matchPattern(constant, m_ConstantInt(&number)) && number.getSExtValue() == (upper ? 127 : -128);
-  };
-  for (bool upper : {true, false})
-    if (Value inner, source; bound(value, upper, inner) && bound(inner, !upper, source))
-      return source;
-  return {};
-}
-
-/// An i32 that, saturated to a byte, is `value` (i8); nothing when no such value is known.
-static Value saturatingSource(KernelWriter &w, Value value) {
-  // The conversion of an integral float needs no separate rounding, and saturates where fptosi would be undefined.
-  auto convert = [&](Value real) -> Value {
-    if (!real.getType().isF32())
-      return {};
-    if (auto round = real.getDefiningOp<math::RoundEvenOp>())
-      return w.roundToInt(round.getOperand());
-    Value inner = real;
-    while (Operation *op = inner.getDefiningOp()) {
-      if (!isa<arith::MinimumFOp, arith::MaximumFOp, arith::MinNumFOp, arith::MaxNumFOp>(op) ||
-          !matchPattern(op->getOperand(1), m_Constant()))
-        break;
-      inner = op->getOperand(0);
-    }
-    return inner.getDefiningOp<math::RoundEvenOp>() ? w.roundToInt(real) : Value();
-  };
-  if (auto convertToByte = value.getDefiningOp<arith::FPToSIOp>())
-    return convert(convertToByte.getIn());
-  auto truncate = value.getDefiningOp<arith::TruncIOp>();
-  if (!truncate || !truncate.getIn().getType().isInteger(32))
-    return {};
-  Value source = clampedToByte(truncate.getIn());
-  if (!source)
-    return {};
-  if (auto convertToInt = source.getDefiningOp<arith::FPToSIOp>())
-    if (Value rounded = convert(convertToInt.getIn()))
-      return rounded;
-  return source;
-}
-
-Values bitwright::nvptx::packWords(KernelWriter &w, Type type, ValueRange values) {
-  Values words;
-  unsigned bits = type.getIntOrFloatBitWidth();
-  if (bits == 32) {
-    for (Value value : values)
-      words.push_back(w.bitcast(value, w.i32()));
-    return words;
-  }
-  if (type.isF16() || type.isBF16()) {
-    for (unsigned i = 0; i < values.size(); i += 2) {
-      auto low = values[i].getDefiningOp<arith::TruncFOp>(), high = values[i + 1].getDefiningOp<arith::TruncFOp>();
-      if (low && high && low.getIn().getType().isF32() && high.getIn().getType().isF32()) {
-        words.push_back(w.packHalf(high.getIn(), low.getIn(), type));
-        continue;
-      }
-      Value first = w.zext(w.bitcast(values[i], w.i16()), w.i32());
-      Value second = w.zext(w.bitcast(values[i + 1], w.i16()), w.i32());
-      words.push_back(w.ori(first, w.shl(second, 16)));
-    }
-    return words;
-  }
-  unsigned perWord = 32 / bits;
-  for (unsigned i = 0; i < values.size(); i += perWord) {
-    if (bits == 8) {
-      Values sources;
-      for (unsigned j = 0; j < 4; ++j)
-        if (Value source = saturatingSource(w, values[i + j]))
-          sources.push_back(source);
-      if (sources.size() == 4) {
-        Value high = w.packS8(sources[3], sources[2], w.constant(0));
-        words.push_back(w.packS8(sources[1], sources[0], high));
-        continue;
-      }
-    }
-    Value word;
-    for (unsigned j = 0; j < perWord; ++j) {
-      Value part = w.shl(w.zext(values[i + j], w.i32()), j * bits);
-      word = word ? w.ori(word, part) : part;
-    }
-    words.push_back(word);
-  }
-  return words;
-}
 
 /// Erases what nobody uses among the operations after `before` (at the writer's place), except what gives `kept`: parts of
 /// a region that an instruction has replaced.
@@ -380,7 +281,7 @@ Values SsKernel::epilogue(Values sums) {
         if (result.unit < 4)
           storeElements(r, block, slot, emitted[r]);
         else
-          packed[r * chunks + chunk] = packWords(w, result.type, emitted[r]);
+          packed[r * chunks + chunk] = packResults(w, emitted[r]);
       }
       Values kept;
       for (unsigned r = 0; r < plan.results.size(); ++r)
