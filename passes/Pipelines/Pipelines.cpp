@@ -85,6 +85,12 @@ std::string bitwright::getPipelineText(Stage stage, const StageOptions &options)
     onFunc("assign-layouts");      // memory order of the values between them
     break;
   case Stage::Lower:
+    if (!options.gpu.empty()) {
+      onModule("select-kernels{targets=" + options.gpu + "}"); // regions that a GPU can run, described as kernels
+      onModule("schedule-kernels{targets=" + options.gpu +     // tiles and pipelines for each range of M
+               (options.schedules.empty() ? "" : " table=" + options.schedules) + "}");
+      onModule("lower-kernels-to-nvvm"); // PTX and cubins
+    }
     onModule(options.isa.empty() ? "lower-to-exec" : "lower-to-exec{isa=" + options.isa + "}");
     break;
   }
@@ -106,6 +112,8 @@ struct StagePipelineOptions : PassPipelineOptions<StagePipelineOptions> {
   Option<std::string> recipe{*this, "recipe", llvm::cl::desc("built-in recipe or file (allocate)"),
                              llvm::cl::init("w8a8")};
   Option<std::string> isa{*this, "isa", llvm::cl::desc("instruction set levels (lower)")};
+  Option<std::string> gpu{*this, "gpu", llvm::cl::desc("GPU architectures (lower)")};
+  Option<std::string> schedules{*this, "schedules", llvm::cl::desc("table of GPU schedules (lower)")};
 };
 } // namespace
 
@@ -121,7 +129,7 @@ void bitwright::registerAllPassesAndPipelines() {
     names.push_back(("stage-" + stages[i].name).str());
     PassPipelineRegistration<StagePipelineOptions>(
         names.back(), stages[i].description, [i](OpPassManager &manager, const StagePipelineOptions &options) {
-          if (failed(buildStage(manager, Stage(i), {options.recipe, options.isa})))
+          if (failed(buildStage(manager, Stage(i), {options.recipe, options.isa, options.gpu, options.schedules})))
             llvm::report_fatal_error("a stage names a pass that is not registered");
         });
   }

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/Dyadic/Dyadic.h"
 #include "dialects/Exec/Exec.h"
 #include "dialects/Qnn/Qnn.h"
 #include "lib/Artifact/Artifact.h"
@@ -19,6 +20,7 @@
 #include "passes/Package/ExecToArtifact.h"
 #include "passes/Pipelines/Pipelines.h"
 #include "passes/Quantize/QuantizableOps.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
@@ -49,7 +51,7 @@ struct Flags {
   cl::opt<std::string> calibrationPath{"calibration", cl::desc("Samples: FILE.npz or a folder"), cl::cat(category)};
   cl::list<std::string> dimTexts{
       "dim", cl::desc("NAME=VALUE or NAME=LO..HI for a symbolic dimension (or INPUT:AXIS=...)"), cl::cat(category)};
-  cl::list<std::string> targets{"target", cl::desc("cpu (more to come: sm_80, sm_90a)"), cl::CommaSeparated,
+  cl::list<std::string> targets{"target", cl::desc("cpu (always there), sm_80 (runs on every 8.x), sm_90a"), cl::CommaSeparated,
                                 cl::cat(category)};
   cl::opt<std::string> compileTo{"compile-to", cl::desc("Stop after this stage and write its IR"), cl::init("package"),
                                  cl::cat(category)};
@@ -59,8 +61,10 @@ struct Flags {
                                     cl::cat(category)};
   cl::opt<std::string> statisticsOut{"statistics-out", cl::desc("Save the statistics"), cl::cat(category)};
   cl::opt<std::string> jsonPath{"json", cl::desc("Write a summary of the compilation"), cl::cat(category)};
-  cl::opt<std::string> require{"require", cl::desc("int8, integer-only or no-fallback: refuse what falls short"),
+  cl::opt<std::string> require{"require", cl::desc("int4, int8, integer-only or no-fallback: refuse what falls short"),
                                cl::cat(category)};
+  cl::opt<std::string> schedules{"schedules", cl::desc("Table of GPU schedules (quant-tune writes it)"), cl::value_desc("FILE.json"),
+                                 cl::cat(category)};
   cl::opt<std::string> isaNames{"isa", cl::desc("Instruction set levels to compile for (default: all)"),
                                 cl::cat(category)};
   cl::opt<unsigned> threadCount{"threads", cl::desc("Threads of calibration (default: all cores)"), cl::init(0),
@@ -152,6 +156,8 @@ public:
         noteSchemes();
       if (code == Done && stage == Stage::Integerize)
         code = checkRequirement();
+      if (code == Done && stage == Stage::Lower)
+        code = checkGpu();
       if (code != Done)
         return code;
     }
@@ -187,17 +193,20 @@ private:
       return fail("--compile-to=" + flags->compileTo + " lies before what --compile-from=" + flags->compileFrom +
                       " continues with",
                   BadUsage);
-    for (const std::string &target : flags->targets)
-      if (target != "cpu")
-        return fail("--target: expected cpu, found '" + target + "' (GPU code generation is not part of this version)");
+    for (const std::string &target : flags->targets) {
+      if (target != "cpu" && target != "sm_80" && target != "sm_90a")
+        return fail("--target: expected cpu, sm_80 or sm_90a, found '" + target + "'");
+      if (target != "cpu" && !llvm::is_contained(gpuTargets, target))
+        gpuTargets.push_back(target);
+    }
+    if (!flags->schedules.empty() && gpuTargets.empty())
+      return fail("--schedules needs a GPU among --target (sm_80, sm_90a)", BadUsage);
     for (llvm::StringRef level : llvm::split(flags->isaNames, ','))
       if (!level.empty() && level != "avx2" && level != "avx512vnni")
         return fail("--isa: expected avx2 or avx512vnni, found '" + level + "'");
-    if (flags->require == "int4")
-      return fail("--require int4: 4-bit kernels are not part of this version");
-    if (!flags->require.empty() && flags->require != "int8" && flags->require != "integer-only" &&
-        flags->require != "no-fallback")
-      return fail("--require: expected int8, integer-only or no-fallback, found '" + flags->require + "'", BadUsage);
+    if (!flags->require.empty() && flags->require != "int4" && flags->require != "int8" &&
+        flags->require != "integer-only" && flags->require != "no-fallback")
+      return fail("--require: expected int4, int8, integer-only or no-fallback, found '" + flags->require + "'", BadUsage);
     for (const std::string &text : flags->dimTexts) {
       auto binding = parseDimBinding(text);
       if (!binding)
@@ -236,7 +245,7 @@ private:
       return Done;
     PassManager manager(&context);
     manager.enableVerifier(true);
-    if (failed(buildStage(manager, stage, {flags->recipeName, flags->isaNames})))
+    if (failed(buildStage(manager, stage, {flags->recipeName, flags->isaNames, llvm::join(gpuTargets, ","), flags->schedules})))
       return fail("the stage " + getName(stage) + " names a pass that this build does not have", Internal);
     if (failed(manager.run(*module)))
       return fail("the stage " + getName(stage) + " failed (see the messages above)",
@@ -265,6 +274,8 @@ private:
             "--require integer-only: the operation above stays in float; the remarks of convert-qnn-to-dyadic say why");
       return Done;
     }
+    if (flags->require == "int4")
+      return checkFourBits();
     std::string names;
     module->walk([&](Operation *op) {
       if (!isa_and_nonnull<qnn::QnnDialect>(op->getDialect()) || isa<qnn::ConstantOp, qnn::WeightOp>(op))
@@ -280,6 +291,60 @@ private:
           "--require " + flags->require +
           ": these operations stay in float (a recipe's keep_float or the remarks of convert-qnn-to-dyadic say why):" +
           names);
+    return Done;
+  }
+
+  /// --require int4: the weights of every product with constant weights are stored in at most four bits.
+  Exit checkFourBits() {
+    std::string names;
+    module->walk([&](Operation *op) {
+      if (!isa<qnn::ConvOp, qnn::ConvTransposeOp, qnn::LinearOp, dyadic::ConvOp, dyadic::ConvTransposeOp, dyadic::LinearOp,
+               dyadic::LinearTwoLevelOp, dyadic::LinearGroupsOp>(op))
+        return;
+      Value weight = op->getOperand(1);
+      if (auto dequantize = weight.getDefiningOp<qnn::DequantizeOp>())
+        weight = dequantize.getInput();
+      Type element = cast<RankedTensorType>(weight.getType()).getElementType();
+      std::string type;
+      llvm::raw_string_ostream(type) << element;
+      if (element.getIntOrFloatBitWidth() > 4)
+        names += ("\n  " + bitwright::getName(op) + " (" + op->getName().stripDialect() + "): weights of " + type).str();
+    });
+    if (!names.empty())
+      return fail("--require int4: these weights take more than four bits (recipes w4a8 and w4a16 store four; a recipe's "
+                  "keep_float or the remarks of allocate say why not):" +
+                  names);
+    return Done;
+  }
+
+  /// Launches that some GPU target cannot run: an error under --require no-fallback, else told.
+  Exit checkGpu() {
+    if (gpuTargets.empty())
+      return Done;
+    std::string names;
+    size_t without = 0, all = 0;
+    module->walk([&](exec::LaunchOp launch) {
+      ++all;
+      llvm::StringSet<> served;
+      if (auto variants = launch.getGpu())
+        for (auto variant : variants->getAsRange<exec::GpuVariantAttr>())
+          served.insert(variant.getArch());
+      std::string missing;
+      for (const std::string &target : gpuTargets)
+        if (!served.contains(target))
+          missing += (missing.empty() ? "" : ", ") + target;
+      if (missing.empty())
+        return;
+      ++without;
+      llvm::StringRef reason = launch.getGpuReason().value_or("no schedule fits (the remarks of schedule-kernels say why)");
+      names += ("\n  " + launch.getName() + " (" + missing + "): " + reason).str();
+    });
+    if (names.empty())
+      return Done;
+    if (flags->require == "no-fallback")
+      return fail("--require no-fallback: these launches have no GPU code:" + names);
+    llvm::errs() << "quant-compile: warning: " << without << " of " << all
+                 << " launches have no GPU code, so the model runs on the CPU only:" << names << "\n";
     return Done;
   }
 
@@ -394,6 +459,7 @@ private:
   Recipe recipe;
   std::vector<DimBinding> dims;
   Stage firstStage = Stage::Import, lastStage = Stage::Package;
+  std::vector<std::string> gpuTargets;
   Progress progress;
   std::string calibrationDigest;
   uint64_t weightBytes = 0, arenaBytes = 0;

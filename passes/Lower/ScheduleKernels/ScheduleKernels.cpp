@@ -157,8 +157,25 @@ private:
       size_t fromTable = taken.size();
       for (ScheduleAttr attr : proposed)
         claim(taken, attr);
+      if (isa<kernel::RowsOp>(op)) {
+        nvptx::ScheduleFields fields;
+        fields.kind = kernel::GpuTemplate::Rows;
+        fields.pdl = arch == nvptx::Arch::Sm90a;
+        if (ScheduleAttr rows = fields.get(&getContext(), arch); nvptx::supports(op, rows).empty())
+          claim(taken, rows);
+      }
       llvm::erase_if(taken, [&](ScheduleAttr s) { return s.getMLo() > range.hi || lastOf(s) < range.lo; });
       llvm::sort(taken, [](ScheduleAttr a, ScheduleAttr b) { return a.getMLo() < b.getMLo(); });
+      // One kernel where neighbours differ in nothing but their range.
+      SmallVector<ScheduleAttr> merged;
+      for (ScheduleAttr attr : taken) {
+        ScheduleAttr before = merged.empty() ? ScheduleAttr() : merged.back();
+        if (before && before.getMHi() + 1 == attr.getMLo() && withRange(attr, before.getMLo(), before.getMHi()) == before)
+          merged.back() = withRange(attr, before.getMLo(), attr.getMHi());
+        else
+          merged.push_back(attr);
+      }
+      taken = std::move(merged);
       if (taken.empty()) {
         reason = (nvptx::nameOf(arch) + ": " + whyNot(op, arch)).str();
         remark::missed(op->getLoc(), remark::RemarkOpts::name("schedule").category("gpu"))
