@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/Target/Nvptx/PackResults.h"
+#include "lib/Target/Nvptx/Schedules.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
@@ -315,4 +316,13 @@ EmittedKernel bitwright::nvptx::emitRows(Operation *operation, kernel::ScheduleA
     emitElementwise(w, op, arguments, width, flat);
   w.end();
   return kernel;
+}
+
+Schedules bitwright::nvptx::proposeRows(Operation *op, Arch arch, bool) {
+  if (!isa<kernel::RowsOp>(op))
+    return {};
+  ScheduleFields fields;
+  fields.kind = kernel::GpuTemplate::Rows;
+  fields.pdl = arch == Arch::Sm90a;
+  return {fields.get(op->getContext(), arch)};
 }

@@ -25,6 +25,7 @@ struct Fetched {
 };
 
 struct Kernel {
+  Kernel(KernelWriter &w, const Plan &plan, kernel::GemmOp op) : w(w), plan(plan), op(op) {}
   KernelWriter &w;
   const Plan &plan;
   kernel::GemmOp op;
@@ -50,39 +51,60 @@ struct Kernel {
   }
 
   //===--- Producer --------------------------------------------------------------===//
+  /// Codes and group parameters of a step.
+  void copyWeights(Value stage, Value rowBlock, Value step, Value barrier) {
+    int64_t rowBlocks = plan.codes().tileRows();
+    auto bulk = [&](Value source, unsigned at, unsigned bytes, int64_t tileColumns, Value column) {
+      if (!bytes)
+        return;
+      Value destination = w.offset(w.offset(shared, at), w.mul(stage, plan.rowBlocks() * bytes));
+      for (unsigned i = 0; i < plan.rowBlocks(); ++i) {
+        Value block = w.add(rowBlock, i);
+        if (rowBlocks % plan.rowBlocks()) // the last tile of channels is not full
+          block = w.minu(block, w.constant(rowBlocks - 1));
+        Value tile = w.add(w.mul(block, tileColumns), column);
+        w.copyBulk(w.offset(destination, i * bytes), w.offset(source, w.mul(tile, bytes)), bytes, barrier);
+      }
+    };
+    unsigned blockBytes = plan.codeBytes() + plan.scaleBytes() + plan.zeroBytes();
+    w.expectBytes(barrier, plan.loadedTokens * 128 + plan.rowBlocks() * blockBytes);
+    bulk(codes, plan.codesAt(), plan.codeBytes(), plan.steps(), step);
+    if (plan.group) {
+      Value column = w.divu(step, plan.stepsPerGroup());
+      int64_t columns = plan.scales().tileColumns();
+      bulk(scales, plan.scalesAt(), plan.scaleBytes(), columns, column);
+      bulk(zeros, plan.zerosAt(), plan.zeroBytes(), columns, column);
+    }
+  }
+
   void produce() {
     Value zero = w.constant(0);
-    int64_t rowBlocks = plan.codes().tileRows();
+    // Weights do not depend on the predecessor: those that fit into the ring load while it still runs.
+    int64_t early = plan.pdl ? std::min<int64_t>(plan.stages, plan.steps()) : 0;
+    if (early) {
+      Value rowBlock = w.shru(coordinates(firstTile).second, 6);
+      w.loop(0, early, 1, {}, [&](Value stage, ValueRange) {
+        copyWeights(stage, rowBlock, stage, barrierAt(full, stage));
+        return Values();
+      });
+      w.waitPredecessor();
+    }
     w.loop(firstTile, tiles, tileStep, {zero, w.constant(1)}, [&](Value t, ValueRange carried) {
       auto [m0, n0] = coordinates(t);
-      Value rowBlock = w.shru(n0, 6);
+      Value firstToken = m0, rowBlock = w.shru(n0, 6);
       return w.loop(0, plan.steps(), 1, carried, [&](Value step, ValueRange inner) {
         Ring ring = {inner[0], inner[1]};
-        w.waitParity(barrierAt(empty, ring.stage), ring.phase);
         Value barrier = barrierAt(full, ring.stage);
-        unsigned blockBytes = plan.codeBytes() + plan.scaleBytes() + plan.zeroBytes();
-        w.expectBytes(barrier, plan.loadedTokens * 128 + plan.rowBlocks() * blockBytes);
-        w.copyTensor(w.offset(shared, w.mul(ring.stage, plan.tokenBytes())), tokenMap,
-                     {w.mul(step, plan.stepK()), m0}, barrier);
-        auto bulk = [&](Value source, unsigned at, unsigned bytes, int64_t tileColumns, Value column) {
-          if (!bytes)
-            return;
-          Value destination = w.offset(w.offset(shared, at), w.mul(ring.stage, plan.rowBlocks() * bytes));
-          for (unsigned i = 0; i < plan.rowBlocks(); ++i) {
-            Value block = w.add(rowBlock, i);
-            if (rowBlocks % plan.rowBlocks()) // the last tile of channels is not full
-              block = w.minu(block, w.constant(rowBlocks - 1));
-            Value tile = w.add(w.mul(block, tileColumns), column);
-            w.copyBulk(w.offset(destination, i * bytes), w.offset(source, w.mul(tile, bytes)), bytes, barrier);
-          }
+        auto weights = [&] {
+          w.waitParity(barrierAt(empty, ring.stage), ring.phase);
+          copyWeights(ring.stage, rowBlock, step, barrier);
         };
-        bulk(codes, plan.codesAt(), plan.codeBytes(), plan.steps(), step);
-        if (plan.group) {
-          Value column = w.divu(step, plan.stepsPerGroup());
-          int64_t columns = plan.scales().tileColumns();
-          bulk(scales, plan.scalesAt(), plan.scaleBytes(), columns, column);
-          bulk(zeros, plan.zerosAt(), plan.zeroBytes(), columns, column);
-        }
+        if (early)
+          w.ifThen(w.ori(w.ne(t, firstTile), w.uge(step, early)), weights);
+        else
+          weights();
+        w.copyTensor(w.offset(shared, w.mul(ring.stage, plan.tokenBytes())), tokenMap,
+                     {w.mul(step, plan.stepK()), firstToken}, barrier);
         Ring next = advance(ring);
         return Values{next.stage, next.phase};
       });
@@ -324,10 +346,8 @@ struct Kernel {
       w.prefetchTensorMap(tokenMap);
     });
     w.barrier();
-    if (plan.pdl) {
+    if (plan.pdl)
       w.launchDependents();
-      w.waitPredecessor();
-    }
     tilesM = w.divu(w.add(m, plan.tokens - 1), plan.tokens);
     tiles = w.mul(tilesM, tilesN());
     firstTile = w.blockX();
@@ -345,6 +365,8 @@ struct Kernel {
         [&] {
           if (producer)
             w.setMaxRegisters(consumer, true);
+          if (plan.pdl)
+            w.waitPredecessor(); // operands may be its results, and it may still read what this kernel writes
           enterConsumer(wg);
           consume();
         });
@@ -398,7 +420,7 @@ EmittedKernel bitwright::nvptx::emitWgmmaRs(Operation *operation, kernel::Schedu
     rest = rest.drop_front(present);
     return value;
   };
-  Kernel k{w, p, op};
+  Kernel k(w, p, op);
   k.tokenMap = take();
   k.codes = take();
   k.scales = take(p.scaleBytes() != 0);

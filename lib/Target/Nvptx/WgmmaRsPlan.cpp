@@ -140,35 +140,81 @@ layout::Packing Plan::scales() const { return groups(*this, integer() ? 8 : 16, 
 // Two-level: the byte 128 + m_g of the multiply-add. Half: an unsigned byte.
 layout::Packing Plan::zeros() const { return groups(*this, 8, 128); }
 
-Schedules bitwright::nvptx::proposeWgmmaRs(Operation *op, Arch arch, bool candidates) {
-  if (!isa<kernel::GemmOp>(op) || arch != Arch::Sm90a)
+//===----------------------------------------------------------------------===//
+// Schedules
+//===----------------------------------------------------------------------===//
+
+static constexpr int64_t multiprocessors = 132; // of a Hopper SXM card
+
+/// The fields with as many stages as fit (at most `most`), or none at all.
+static bool fillStages(kernel::GemmOp op, ScheduleFields &fields, int64_t most) {
+  for (fields.stages = most; fields.stages >= 2; --fields.stages) {
+    Plan unused;
+    if (plan(op, fields.get(op.getContext(), Arch::Sm90a), unused).empty())
+      return true;
+  }
+  return false;
+}
+
+Schedules bitwright::nvptx::proposeWgmmaRs(Operation *operation, Arch arch, bool candidates) {
+  auto op = dyn_cast<kernel::GemmOp>(operation);
+  if (!op || arch != Arch::Sm90a)
     return {};
+  struct Shape {
+    int64_t warpgroups, blocks;
+  };
+  static constexpr Shape shapes[] = {{1, 1}, {2, 1}, {2, 2}};
   Schedules result;
-  auto propose = [&](int64_t lo, int64_t hi, int64_t tokens, int64_t warpgroups, int64_t blocks, int64_t stages,
-                     int64_t raster) {
+  auto fill = [&](int64_t tokens, Shape shape) {
     ScheduleFields fields;
     fields.kind = kernel::GpuTemplate::WgmmaRs;
-    fields.mLo = lo;
-    fields.mHi = hi;
     fields.tileM = tokens;
-    fields.tileN = 64 * warpgroups * blocks;
-    fields.warpsN = warpgroups;
-    fields.stages = stages;
-    fields.raster = raster;
-    result.push_back(fields.get(op->getContext(), arch));
+    fields.tileN = 64 * shape.warpgroups * shape.blocks;
+    fields.warpsN = shape.warpgroups;
+    fields.raster = std::max<int64_t>(1, 2048 / tokens); // tokens of a raster group stay in the L2
+    fields.pdl = true;
+    return fields;
   };
   if (candidates) {
-    for (int64_t tokens : {32, 64, 128, 192, 256})
-      for (int64_t blocks : {1, 2})
-        for (int64_t stages : {4, 5, 6})
-          propose(1, 0, tokens, 2, blocks, stages, 2048 / tokens);
-    propose(1, 0, 64, 1, 1, 8, 32);
+    for (int64_t tokens : {16, 32, 64, 96, 128, 192, 256})
+      for (Shape shape : shapes)
+        for (int64_t inFlight : {1, 2}) {
+          ScheduleFields fields = fill(tokens, shape);
+          fields.inFlight = inFlight;
+          if (fillStages(op, fields, 8))
+            result.push_back(fields.get(op.getContext(), arch));
+        }
     return result;
   }
-  propose(1, 32, 32, 1, 1, 8, 8);
-  propose(33, 64, 64, 1, 1, 8, 8);
-  propose(65, 128, 128, 1, 1, 6, 8);
-  propose(129, 512, 128, 2, 1, 6, 8);
-  propose(513, 0, 256, 2, 1, 5, 8);
+  // One wave of tiles, or few: the shape of which the busiest multiprocessor has the least work. A tile costs its
+  // products and the unpacking and loading of its weights, which a narrow tile of tokens hides less of.
+  struct Bucket {
+    int64_t lo, hi;
+    llvm::SmallVector<int64_t, 2> tokens;
+  };
+  const Bucket buckets[] = {{1, 8, {8}},        {9, 16, {16}},           {17, 32, {32}},         {33, 64, {64}},
+                            {65, 96, {96}},     {97, 128, {128, 64}},    {129, 192, {192, 96}},  {193, 256, {256, 128}},
+                            {257, 512, {256, 128}}, {513, 1024, {256, 128}}, {1025, 0, {256}}};
+  for (const Bucket &bucket : buckets) {
+    int64_t m = bucket.hi ? bucket.hi : 4096, best = 0;
+    ScheduleFields chosen;
+    for (int64_t tokens : bucket.tokens)
+      for (Shape shape : shapes) {
+        ScheduleFields fields = fill(tokens, shape);
+        if (!fillStages(op, fields, 8))
+          continue;
+        int64_t tiles = llvm::divideCeil(m, tokens) * llvm::divideCeil(op.getN(), fields.tileN);
+        int64_t cost = llvm::divideCeil(tiles, multiprocessors) * fields.tileN * (tokens + 48);
+        if (!best || cost < best) {
+          best = cost;
+          chosen = fields;
+        }
+      }
+    if (!best)
+      continue;
+    chosen.mLo = bucket.lo;
+    chosen.mHi = bucket.hi;
+    result.push_back(chosen.get(op.getContext(), arch));
+  }
   return result;
 }
