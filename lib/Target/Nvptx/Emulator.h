@@ -24,7 +24,10 @@ namespace bitwright::nvptx {
 /// Device memory of one parameter.
 struct EmulatedBuffer {
   std::vector<uint8_t> bytes;
-  std::vector<bool> written; ///< empty: all bytes count as written; else one a byte, results start all false
+  /// Empty: all bytes count as written and the kernel may only read. Else one a byte; results start all false.
+  std::vector<bool> written;
+  /// Empty, or one a byte of a result: who wrote it last, 1 + (CTA * 1024 + thread); 0 for nobody.
+  std::vector<uint32_t> writers;
 };
 
 /// One argument: a buffer (pointer or tensor map over it) or a number.
@@ -39,6 +42,10 @@ struct EmulatedArgument {
 struct EmulatedLaunch {
   unsigned gridX = 1, gridY = 1, threads = 0, cluster = 1, sharedBytes = 0;
   std::vector<EmulatedArgument> arguments; ///< in the order of the function's parameters
+  /// Orders of warps and of asynchronous completions are drawn from it.
+  uint64_t seed = 1;
+  /// Host threads over clusters of CTAs; the bytes of a correct kernel do not depend on it.
+  unsigned hostThreads = 1;
 };
 
 /// Runs the launch; diagnoses at the operation what went wrong.
