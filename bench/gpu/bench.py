@@ -138,6 +138,7 @@ def main():
     parser.add_argument("--m", default="", help="these M instead of the cells' own")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--match", default="", help="only schedules that hold this text")
+    parser.add_argument("--only", default="", help="peers whose name holds one of these texts, instead of the cell's own")
     parser.add_argument("--json", default="")
     parser.add_argument("--seconds", type=float, default=1e9, help="start nothing new after this")
     arguments = parser.parse_args()
@@ -158,6 +159,7 @@ def main():
     for round_number in range(arguments.rounds):
         for cell in arguments.cells.split(","):
             schemes, ms, regime, wanted = CELLS[cell]
+            wanted = arguments.only or wanted
             ms = [int(m) for m in arguments.m.split(",")] if arguments.m else ms
             for n, k in layers:
                 if time.time() - begin > arguments.seconds:
