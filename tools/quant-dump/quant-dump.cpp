@@ -19,9 +19,29 @@ namespace cl = llvm::cl;
 static cl::OptionCategory category("quant-dump options");
 static cl::opt<std::string> path(cl::Positional, cl::desc("FILE.bwm"), cl::Required, cl::cat(category));
 static cl::opt<bool> execOnly("exec", cl::desc("Only the exec IR, in a form that quant-opt reads"), cl::cat(category));
-static cl::opt<std::string>
-    codePath("code", cl::desc("Write the code segment of LEVEL to FILE (LEVEL=FILE), for a disassembler"),
-             cl::cat(category));
+static cl::opt<std::string> codePath(
+    "code",
+    cl::desc("Write the code segment of LEVEL to FILE (LEVEL=FILE), for a disassembler; of a GPU: sm_80.cubin, "
+             "sm_80.ptx, sm_90a.cubin"),
+    cl::cat(category));
+
+/// One line a variant: who serves how many rows, how large it is.
+static void printGpuLaunch(const artifact::Model &model, const artifact::Launch &launch) {
+  if (launch.gpu.variants.empty()) {
+    llvm::outs() << "  " << launch.name << ": none"
+                 << (launch.gpu.reason.empty() ? std::string() : " (" + launch.gpu.reason + ")") << "\n";
+    return;
+  }
+  for (const artifact::GpuVariant &variant : launch.gpu.variants) {
+    const artifact::GpuKernel &kernel = model.gpuKernels[variant.kernel];
+    llvm::outs() << "  " << launch.name << ": " << kernel.symbol << " (" << artifact::gpuArchName(kernel.arch)
+                 << "), rows " << variant.mLo << ".." << (variant.mHi ? std::to_string(variant.mHi) : "") << ", grid "
+                 << (variant.persistent ? "at most " : "") << variant.gridX.str(model.symbols) << " x "
+                 << variant.gridY.str(model.symbols) << " of " << kernel.threads << " threads, " << kernel.sharedBytes
+                 << " bytes shared" << (kernel.cluster > 1 ? ", clusters of " + std::to_string(kernel.cluster) : "")
+                 << (kernel.pdl ? ", pdl" : "") << "\n";
+  }
+}
 
 static void printTables(const artifact::Model &model) {
   llvm::outs() << "symbols:\n";
@@ -39,6 +59,17 @@ static void printTables(const artifact::Model &model) {
   for (const artifact::CodeSegment &code : model.code)
     llvm::outs() << "  " << artifact::isaName(code.isa) << ": " << code.bytes.size() << " bytes, sha256 "
                  << llvm::toHex(llvm::ArrayRef<uint8_t>(code.digest), true) << "\n";
+  if (!model.gpuCode.empty()) {
+    llvm::outs() << "GPU code:\n";
+    for (const artifact::GpuCode &code : model.gpuCode)
+      llvm::outs() << "  " << artifact::gpuArchName(code.arch) << " " << artifact::gpuCodeKindName(code.kind) << ": "
+                   << code.bytes.size() << " bytes, sha256 " << llvm::toHex(llvm::ArrayRef<uint8_t>(code.digest), true)
+                   << "\n";
+    llvm::outs() << "GPU launches:\n";
+    for (const artifact::EntryPoint &entry : model.entries)
+      for (const artifact::Launch &launch : entry.launches)
+        printGpuLaunch(model, launch);
+  }
   llvm::outs() << "quantized tensors:\n";
   for (const artifact::Tensor &tensor : model.tensors)
     if (tensor.scheme.quantized) {
@@ -86,17 +117,23 @@ int main(int argc, char **argv) {
   }
   if (!codePath.empty()) {
     auto [level, file] = llvm::StringRef(codePath).split('=');
+    const artifact::Blob *bytes = nullptr;
     for (const artifact::CodeSegment &code : model.code)
-      if (level == artifact::isaName(code.isa)) {
-        std::error_code status;
-        llvm::raw_fd_ostream out(file, status);
-        if (status) {
-          llvm::errs() << "quant-dump: error: cannot write '" << file << "': " << status.message() << "\n";
-          return 1;
-        }
-        out.write(reinterpret_cast<const char *>(code.bytes.data()), code.bytes.size());
-        return 0;
+      if (level == artifact::isaName(code.isa))
+        bytes = &code.bytes;
+    for (const artifact::GpuCode &code : model.gpuCode)
+      if (level == std::string(artifact::gpuArchName(code.arch)) + "." + artifact::gpuCodeKindName(code.kind))
+        bytes = &code.bytes;
+    if (bytes) {
+      std::error_code status;
+      llvm::raw_fd_ostream out(file, status);
+      if (status) {
+        llvm::errs() << "quant-dump: error: cannot write '" << file << "': " << status.message() << "\n";
+        return 1;
       }
+      out.write(reinterpret_cast<const char *>(bytes->data()), bytes->size());
+      return 0;
+    }
     llvm::errs() << "quant-dump: error: --code: the file has no code for '" << level << "'\n";
     return 1;
   }

@@ -185,7 +185,7 @@ Model test::makeGpuModel() {
   mid.map.rank = 3;
   mid.map.swizzle128 = false;
   std::vector<GpuArgument> reverse = {mid, bufferArgument(1), valueArgument(n), valueArgument(w)};
-  std::vector<GpuArgument> total = {bufferArgument(0), bufferArgument(1), valueArgument(n * 3 * w)};
+  std::vector<GpuArgument> total = {bufferArgument(0), bufferArgument(1), valueArgument(n * w * 3)};
   for (Launch &l : launches)
     l.gpu.m = n;
   launches[0].gpu.variants = {variant(2, 1, 0, n * w, shift), variant(0, 1, 2, n * w, shift),
