@@ -17,7 +17,7 @@ namespace bitwright {
 #include "passes/Lower/LowerKernelsToNvvm/LowerKernelsToNvvm.h.inc"
 
 /// Of the module: an array of {arch, kind = "cubin" or "ptx", source}.
-constexpr llvm::StringLiteral gpuCodeAttr = "gpu_code";
+constexpr llvm::StringLiteral gpuCodeAttr = "kernel.gpu_code";
 } // namespace bitwright
 
 #endif

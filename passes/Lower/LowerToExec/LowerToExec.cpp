@@ -80,7 +80,7 @@ private:
     for (Value operand : op.getInputs())
       operandShapes.push_back(shapes.get(operand));
     std::string symbol = "k" + std::to_string(kernelNames.size()), text;
-    Launch launch{op, {}, 0, {}};
+    Launch launch{op, {}, 0, {}, std::nullopt};
     SmallVector<Operation *> functions;
     for (auto [isa, module] : llvm::zip(isas, modules)) {
       auto info = x86::emitKernel(op, operandShapes, symbols, isa, *module, symbol);
