@@ -105,6 +105,7 @@ private:
 
   // DecodeFeed.cpp
   void initBarriers();
+  void prefetchColumns();
   void startFeed();
   void copyConstants(Value barrier);
   void copyConstantsAsync();

@@ -17,22 +17,34 @@ using namespace bitwright;
 using namespace bitwright::nvptx;
 using namespace bitwright::nvptx::decode;
 
+/// By lane 0 of warp 0, which also starts the copies: they need not wait for the other warps.
 void Generator::initBarriers() {
-  w.ifThen(w.eq(thread, 0), [&] {
-    for (int64_t i = 0; i < p.stages; ++i) {
-      w.barrierInit(w.offset(shared, p.fullBarrier(i)), 1);
-      if (p.ring)
-        w.barrierInit(w.offset(shared, p.emptyBarriers() + 8 * i), p.warps());
-    }
-    if (p.split > 1)
-      w.barrierInit(w.offset(shared, p.sumBarrier()), 1);
-    w.fenceBarrierInit();
-    if (p.split > 1) // what the other CTAs of the cluster push here
-      w.expectBytes(w.offset(shared, p.sumBarrier()), p.fragments() * p.depthWarps * (p.split - 1) * 512);
-  });
-  w.barrier();
+  for (int64_t i = 0; i < p.stages; ++i) {
+    w.barrierInit(w.offset(shared, p.fullBarrier(i)), 1);
+    if (p.ring)
+      w.barrierInit(w.offset(shared, p.emptyBarriers() + 8 * i), p.warps());
+  }
   if (p.split > 1)
-    w.clusterArriveRelaxed(); // waited for before the first push
+    w.barrierInit(w.offset(shared, p.sumBarrier()), 1);
+  w.fenceBarrierInit();
+  if (p.split > 1) // what the other CTA of the cluster pushes here
+    w.expectBytes(w.offset(shared, p.sumBarrier()), p.fragments() * p.depthWarps * (p.split - 1) * 512);
+}
+
+/// What the epilogue reads for each of the CTA's columns comes to L2 while the weights stream.
+void Generator::prefetchColumns() {
+  w.ifThen(w.eq(thread, p.threads() - 1), [&] {
+    for (unsigned i = 0; i < operands.size(); ++i) {
+      kernel::OperandAttr operand = op.getOperandAttr(i);
+      int64_t bytes = operand.getKind() == kernel::OperandKind::Column ? operand.getType().getIntOrFloatBitWidth() / 8 : 0;
+      if (!bytes)
+        continue;
+      Value first = w.mul(tile, p.rows());
+      Value size = w.andi(w.mul(w.minu(w.sub(w.constant(p.n), first), p.rows()), bytes), ~int64_t(15));
+      Value pointer = w.offset(operands[i], w.mul(first, bytes));
+      w.ifThen(w.ne(size, 0), [&] { kernel::PrefetchL2Op::create(w.builder, w.loc, pointer, size); });
+    }
+  });
 }
 
 int64_t Generator::chunkBytes(int64_t chunk) const {
@@ -146,8 +158,9 @@ void Generator::startFeed() {
   } else {
     if (p.pdl)
       w.launchDependents(); // they start with their weights, which no kernel writes
-    initBarriers();
     w.ifThen(w.eq(warp, 0), [&] {
+      w.ifThen(w.eq(lane, 0), [&] { initBarriers(); });
+      w.warpSync();
       int64_t constants = !p.scaled ? 0 : p.rowWarps * (tileScaleBytes(p) + (zeros ? p.ctaGroups() * 32 : 0));
       auto expect = [&](int64_t c) {
         Value bytes = p.feed == Feed::Tensor ? w.constant(p.stageBytes()) : w.mul(m, chunkBytes(c));
@@ -173,6 +186,10 @@ void Generator::startFeed() {
           copyChunkBulk(c, barrier);
       }
     });
+    prefetchColumns();
+    w.barrier(); // the barriers are there for all
+    if (p.split > 1)
+      w.clusterArriveRelaxed(); // waited for before the first push
   }
 
   int64_t rowBase = p.lhsOffset;

@@ -13,7 +13,7 @@
 
 #include "lib/Target/Nvptx/Decode.h"
 #include "lib/Target/Nvptx/Schedules.h"
-#include <algorithm>
+#include <tuple>
 
 using namespace mlir;
 using namespace bitwright;
@@ -66,7 +66,9 @@ static SmallVector<Shape> shapes(const Layer &layer, int64_t tokens, int64_t war
       result.push_back({rowWarps, depthWarpsFor(stretch / 128, warps / rowWarps), split, cost});
     }
   }
-  llvm::stable_sort(result, [](const Shape &a, const Shape &b) { return a.cost < b.cost; });
+  llvm::sort(result, [](const Shape &a, const Shape &b) {
+    return std::tie(a.cost, a.split, a.rowWarps) < std::tie(b.cost, b.split, b.rowWarps);
+  });
   return result;
 }
 
