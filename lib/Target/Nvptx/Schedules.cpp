@@ -24,7 +24,6 @@ kernel::ScheduleAttr ScheduleFields::get(MLIRContext *context, Arch arch) const 
 // Until a template has its own.
 #define BITWRIGHT_NO_PROPOSAL(name)                                                                                    \
   __attribute__((weak)) Schedules bitwright::nvptx::propose##name(Operation *, Arch, bool) { return {}; }
-BITWRIGHT_NO_PROPOSAL(Multistage)
 BITWRIGHT_NO_PROPOSAL(WgmmaRs)
 BITWRIGHT_NO_PROPOSAL(Rows)
 
