@@ -9,6 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "lib/Target/Nvptx/EmulatorTrial.h"
 #include "lib/Target/Nvptx/Schedules.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -41,8 +42,40 @@ static ArrayAttr proposed(Operation *op) {
   return ArrayAttr::get(op->getContext(), all);
 }
 
+static cl::opt<bool> emulate("emulate", cl::desc("run each kernel in the emulator on random data and compare with the reference"));
+static cl::list<int64_t> rowCounts("m", cl::CommaSeparated, cl::desc("numbers of rows to emulate (default 1,7,17,64,129, where the schedule serves them)"));
+static cl::opt<uint64_t> seed("seed", cl::desc("of data and order of events"), cl::init(1));
+static cl::opt<unsigned> resident("resident", cl::desc("CTAs of a persistent kernel"), cl::init(3));
+
+static LogicalResult runEmulated(Operation *op, kernel::ScheduleAttr schedule, unsigned number) {
+  std::vector<int64_t> counts(rowCounts.begin(), rowCounts.end());
+  if (counts.empty())
+    counts = {1, 7, 17, 64, 129};
+  if (std::string failed = nvptx::supports(op, schedule); !failed.empty()) {
+    llvm::outs() << SymbolTable::getSymbolName(op) << " schedule " << number << ": not covered: " << failed << "\n";
+    return failure();
+  }
+  bool ok = true;
+  for (int64_t m : counts) {
+    if (m < schedule.getMLo() || (schedule.getMHi() && m > schedule.getMHi()))
+      continue;
+    nvptx::TrialOptions options;
+    options.m = m, options.seed = seed, options.residentCtas = resident, options.hostThreads = 2;
+    std::string text = nvptx::tryKernel(op, schedule, options);
+    llvm::outs() << SymbolTable::getSymbolName(op) << " schedule " << number << " M = " << m << ": "
+                 << (text.empty() ? "equal" : text) << "\n";
+    ok &= text.empty();
+  }
+  return success(ok);
+}
+
 static LogicalResult run(Operation *op, ArrayAttr schedules) {
+  bool all = true;
   for (auto [i, schedule] : llvm::enumerate(schedules.getAsRange<kernel::ScheduleAttr>())) {
+    if (emulate) {
+      all &= succeeded(runEmulated(op, schedule, unsigned(i)));
+      continue;
+    }
     OwningOpRef<ModuleOp> module = ModuleOp::create(op->getLoc());
     std::string symbol = SymbolTable::getSymbolName(op).str() + "_" + std::to_string(i);
     auto emitted = nvptx::emitKernel(op, schedule, *module, symbol);
@@ -69,7 +102,7 @@ static LogicalResult run(Operation *op, ArrayAttr schedules) {
     for (const std::string &warning : assembled->warnings)
       llvm::outs() << "warning: " << warning << "\n";
   }
-  return success();
+  return success(all);
 }
 
 int main(int argc, char **argv) {

@@ -585,13 +585,17 @@ static int64_t shapeOf(Type type, unsigned alignment) {
   return bytes | int64_t(elements.size()) << 8 | int64_t(alignment ? alignment : bytes * elements.size()) << 16;
 }
 
+/// Bytes of an element of a getelementptr; 0 for types without a plain size.
+static uint64_t sizeOf(Type type) {
+  if (auto array = dyn_cast<LLVM::LLVMArrayType>(type))
+    return array.getNumElements() * sizeOf(array.getElementType());
+  if (auto vector = dyn_cast<VectorType>(type))
+    return uint64_t(vector.getNumElements()) * sizeOf(vector.getElementType());
+  return type.isIntOrFloat() ? type.getIntOrFloatBitWidth() / 8 : 0;
+}
+
 static bool decodeGep(Decoder &decoder, LLVM::GEPOp op) {
-  if (!op.getElemType().isIntOrFloat() && !isa<VectorType>(op.getElemType()))
-    return false;
-  Type type = op.getElemType();
-  uint64_t size = isa<VectorType>(type) ? uint64_t(cast<VectorType>(type).getNumElements()) *
-                                              cast<VectorType>(type).getElementTypeBitWidth() / 8
-                                        : type.getIntOrFloatBitWidth() / 8;
+  uint64_t size = sizeOf(op.getElemType());
   auto indices = op.getIndices();
   if (indices.size() != 1 || !size)
     return false;
