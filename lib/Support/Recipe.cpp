@@ -367,10 +367,12 @@ activations: {scales: per_token}
 name: w4a16
 weights: {format: s4, granularity: group 128}
 activations: {scales: none}
+float: f16
 )"},
     {"w8a16", R"(
 name: w8a16
 activations: {scales: none}
+float: f16
 )"},
 };
 

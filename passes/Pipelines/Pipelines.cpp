@@ -77,6 +77,7 @@ std::string bitwright::getPipelineText(Stage stage, const StageOptions &options)
   case Stage::Integerize:
     onFunc("convert-qnn-to-dyadic"); // dequantize, op, quantize becomes integer op and rescale
     onModule("cse");                 // islands dequantize one value several times
+    onFunc("store-floats");          // 16 bits between kernels where the recipe says so
     onFunc("verify-accumulators");   // no i32 accumulator can overflow, proven from the weights
     break;
   case Stage::Fuse:

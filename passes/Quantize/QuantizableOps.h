@@ -33,7 +33,7 @@ constexpr llvm::StringLiteral keepFloatAttr = "qnn.keep_float";               //
 constexpr llvm::StringLiteral twoLevelAttr = "qnn.two_level";
 /// From integerize on, on operations that make codes: {scale, zero_point} of their result.
 constexpr llvm::StringLiteral gridAttr = "qnn.grid";
-/// On the function: {name, multiplier_bits, bias_correction}.
+/// On the function: {name, multiplier_bits, bias_correction}, and `float` where floats are stored in 16 bits.
 constexpr llvm::StringLiteral recipeAttr = "qnn.recipe";
 
 /// How an operation runs on codes.

@@ -43,11 +43,13 @@ struct AssignSchemes : bitwright::impl::AssignSchemesBase<AssignSchemes> {
     }
 
     Builder builder(func.getContext());
-    func->setAttr(recipeAttr,
-                  builder.getDictionaryAttr(
-                      {builder.getNamedAttr("name", builder.getStringAttr(plan.name)),
-                       builder.getNamedAttr("multiplier_bits", builder.getI64IntegerAttr(plan.multiplierBits)),
-                       builder.getNamedAttr("bias_correction", builder.getBoolAttr(plan.biasCorrection))}));
+    SmallVector<NamedAttribute> entries = {
+        builder.getNamedAttr("name", builder.getStringAttr(plan.name)),
+        builder.getNamedAttr("multiplier_bits", builder.getI64IntegerAttr(plan.multiplierBits)),
+        builder.getNamedAttr("bias_correction", builder.getBoolAttr(plan.biasCorrection))};
+    if (plan.floatStorage != "f32")
+      entries.push_back(builder.getNamedAttr("float", builder.getStringAttr(plan.floatStorage)));
+    func->setAttr(recipeAttr, builder.getDictionaryAttr(entries));
     if (plan.quantize && found)
       for (BlockArgument argument : func.getArguments())
         if (const ValueStatistics *value = found->lookup(getValueName(argument)))

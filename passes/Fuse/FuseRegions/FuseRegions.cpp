@@ -42,6 +42,15 @@ bool isWeightDequantize(Operation *op) {
   return dequantize && isa_and_nonnull<qnn::ConstantOp, qnn::WeightOp>(dequantize.getInput().getDefiningOp());
 }
 
+/// A value that is stored in 16 bits becomes a float32 in the kernel that reads it (store-floats).
+bool isLoad(Operation *op) {
+  auto load = dyn_cast_or_null<qnn::CastOp>(op);
+  if (!load)
+    return false;
+  Type from = cast<RankedTensorType>(load.getInput().getType()).getElementType();
+  return (from.isF16() || from.isBF16()) && cast<RankedTensorType>(load.getOutput().getType()).getElementType().isF32();
+}
+
 bool hasFloats(Operation *op) {
   auto isFloat = [](Type type) { return isa<FloatType>(cast<ShapedType>(type).getElementType()); };
   return llvm::any_of(op->getOperandTypes(), isFloat) || llvm::any_of(op->getResultTypes(), isFloat);
@@ -109,7 +118,7 @@ public:
   Fuser(func::FuncOp func, const SymbolicShapes &shapes) : func(func), shapes(shapes) {}
 
   LogicalResult run() {
-    splitWeightDequantizes();
+    splitShared();
     SmallVector<Operation *> ops;
     for (Operation &op : func.getBody().front().without_terminator()) {
       if (isConstant(&op) || isa<kernel::FusedOp>(op))
@@ -144,18 +153,23 @@ private:
     owner[op] = &group;
   }
 
-  /// One dequantize for each product that reads shared codes, so that each takes its own in.
-  void splitWeightDequantizes() {
-    for (auto dequantize : llvm::make_early_inc_range(func.getBody().front().getOps<qnn::DequantizeOp>())) {
-      if (!isWeightDequantize(dequantize))
+  /// One copy for each reader of what belongs to the reader's kernel: dequantized weights, loads of narrow floats.
+  void splitShared() {
+    for (Operation &op : llvm::make_early_inc_range(func.getBody().front())) {
+      if (!isWeightDequantize(&op) && !isLoad(&op))
         continue;
-      while (!dequantize->use_empty() && !dequantize->hasOneUse()) {
-        OpOperand &use = *dequantize->use_begin();
-        OpBuilder builder(dequantize);
-        Operation *copy = builder.clone(*dequantize);
-        use.set(copy->getResult(0));
+      while (!op.use_empty() && !op.hasOneUse()) {
+        OpOperand &use = *op.use_begin();
+        OpBuilder builder(&op);
+        use.set(builder.clone(op)->getResult(0));
       }
     }
+  }
+  /// Takes the loads of narrow floats that `op` reads into its group.
+  void addLoads(Group &group, Operation *op) {
+    for (Value operand : op->getOperands())
+      if (Operation *producer = operand.getDefiningOp(); isLoad(producer) && !owner.count(producer))
+        add(group, producer);
   }
 
   void buildAnchored(Operation *anchor, Template kind) {
@@ -165,6 +179,7 @@ private:
       for (Value operand : anchor->getOperands())
         if (Operation *producer = operand.getDefiningOp(); isWeightDequantize(producer) && !owner.count(producer))
           add(group, producer);
+    addLoads(group, anchor);
     // The sum over groups takes the partial sums as they are made.
     if (isa<dyadic::LinearGroupsOp>(anchor) && anchor->getResult(0).hasOneUse() && !isObserved(anchor))
       if (auto combine = dyn_cast<qnn::CombineGroupsOp>(*anchor->getResult(0).user_begin());
@@ -179,13 +194,14 @@ private:
       if (group.root->getNumResults() != 1 || !group.root->getResult(0).hasOneUse() || isObserved(group.root))
         return;
       Operation *user = *group.root->getResult(0).user_begin();
-      if (owner.count(user) || !isElementwise(user) || user->getNumResults() != 1 ||
+      if (owner.count(user) || !isElementwise(user) || isLoad(user) || user->getNumResults() != 1 ||
           user->getBlock() != anchor->getBlock())
         return;
       if (shapes.get(user->getResult(0)) != shapes.get(anchor->getResult(0)))
         return;
       // A constant-only operand chain is fine; an operand that is itself waiting to be fused is defined before `user`.
       add(group, user);
+      addLoads(group, user);
       group.root = user;
     }
   }
@@ -245,7 +261,7 @@ private:
       for (Value operand : op->getOperands())
         if (!operand.getDefiningOp() || !inside.contains(operand.getDefiningOp()))
           inputs.insert(operand);
-        else if (anchorKind(op) && isWeightDequantize(operand.getDefiningOp()))
+        else if (anchorKind(op) && (isWeightDequantize(operand.getDefiningOp()) || isLoad(operand.getDefiningOp())))
           inputs.insert(operand.getDefiningOp()->operand_begin(), operand.getDefiningOp()->operand_end());
     };
     for (Operation *op : ops)

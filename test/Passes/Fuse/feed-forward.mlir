@@ -2,8 +2,8 @@
 // RUN: quant-opt %s --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=w8a8-per-token}))' | quant-opt --stage-quantize --stage-integerize --stage-fuse | FileCheck %s --check-prefixes=ALL,DYNAMIC,W8A8
 // RUN: quant-opt %s --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=w4a8}))' | quant-opt --stage-quantize --stage-integerize --stage-fuse | FileCheck %s --check-prefixes=ALL,DYNAMIC,TWOLEVEL
 // RUN: quant-opt %s --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=w4a8-groups}))' | quant-opt --stage-quantize --stage-integerize --stage-fuse | FileCheck %s --check-prefixes=ALL,DYNAMIC,GROUPS
-// RUN: quant-opt %s --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=w4a16}))' | quant-opt --stage-quantize --stage-integerize --stage-fuse | FileCheck %s --check-prefixes=ALL,W4A16
-// RUN: quant-opt %s --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=w8a16}))' | quant-opt --stage-quantize --stage-integerize --stage-fuse | FileCheck %s --check-prefixes=ALL,W8A16
+// RUN: quant-opt %s --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=w4a16}))' | quant-opt --stage-quantize --stage-integerize --stage-fuse | FileCheck %s --check-prefixes=ALL,HALF,W4A16
+// RUN: quant-opt %s --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=w8a16}))' | quant-opt --stage-quantize --stage-integerize --stage-fuse | FileCheck %s --check-prefixes=ALL,HALF,W8A16
 
 // ALL-LABEL: func.func @main
 
@@ -33,21 +33,24 @@
 // DYNAMIC-NEXT: kernel.yield
 // DYNAMIC-NOT: kernel.fused
 
-// W4A16: kernel.fused (%[[X:.*]] = %arg0, %[[W:.*]] = %{{.*}}, %[[S:.*]] = %{{.*}}, %[[B:.*]] = %{{.*}}) {kind = #kernel.template<gemm>, name = "gelu"
+// HALF: kernel.fused (%[[X:.*]] = %arg0) {kind = #kernel.template<loops>, name = "x/store"
+// HALF-NEXT: qnn.cast %[[X]] {{.*}} -> tensor<?x128xf16>
+// HALF-NEXT: kernel.yield
+// HALF: kernel.fused (%[[X:.*]] = %{{.*}}, %[[W:.*]] = %{{.*}}, %[[S:.*]] = %{{.*}}, %[[B:.*]] = %{{.*}}) {kind = #kernel.template<gemm>, name = "gelu/store"
+// HALF-NEXT: %[[L:.*]] = qnn.cast %[[X]] {{.*}} : (tensor<?x128xf16>) -> tensor<?x128xf32>
 // W4A16-NEXT: %[[D:.*]] = qnn.dequantize %[[W]], %[[S]] {name = "up.weight/dequantize", scheme = #qnn.scheme<s4, group 128 along 1>} : (tensor<256x128xi4>, tensor<256x1xf32>) -> tensor<256x128xf32>
-// W4A16-NEXT: %[[Y:.*]] = qnn.linear %[[X]], %[[D]], %[[B]]
-// W4A16-NEXT: qnn.gelu %[[Y]]
-// W4A16-NEXT: kernel.yield
-// W4A16: kernel.fused
-// W4A16-NEXT: qnn.dequantize
-// W4A16-NEXT: qnn.linear
-// W4A16-NEXT: qnn.add
-// W4A16-NEXT: kernel.yield
-// W4A16-NOT: kernel.fused
-
-// W8A16: kernel.fused (%[[X:.*]] = %arg0, %[[W:.*]] = %{{.*}}, %[[S:.*]] = %{{.*}}, %[[B:.*]] = %{{.*}}) {kind = #kernel.template<gemm>, name = "gelu"
 // W8A16-NEXT: %[[D:.*]] = qnn.dequantize %[[W]], %[[S]] {name = "up.weight/dequantize", scheme = #qnn.scheme<s8, axis 0>} : (tensor<256x128xi8>, tensor<256xf32>) -> tensor<256x128xf32>
-// W8A16-NEXT: qnn.linear %[[X]], %[[D]], %[[B]]
+// HALF-NEXT: %[[Y:.*]] = qnn.linear %[[L]], %[[D]], %[[B]]
+// HALF-NEXT: %[[G:.*]] = qnn.gelu %[[Y]]
+// HALF-NEXT: %[[N:.*]] = qnn.cast %[[G]] {{.*}} -> tensor<?x256xf16>
+// HALF-NEXT: kernel.yield %[[N]]
+// HALF: kernel.fused ({{.*}} = %arg0) {kind = #kernel.template<gemm>, name = "residual"
+// HALF-NEXT: qnn.cast
+// HALF-NEXT: qnn.dequantize
+// HALF-NEXT: qnn.linear
+// HALF-NEXT: qnn.add
+// HALF-NEXT: kernel.yield
+// HALF-NOT: kernel.fused
 
 func.func @main(%x: tensor<?x128xf32> {qnn.name = "x", qnn.dims = affine_map<()[s0] -> (s0, 128)>}) -> (tensor<?x128xf32> {qnn.name = "y"})
     attributes {qnn.symbols = [#qnn.symbol<"M", 1, 64, 1>]} {
