@@ -123,7 +123,7 @@ public:
         if (found[r][i] != poison)
           return "result " + std::to_string(r) + ": byte " + std::to_string(i - size) + " behind its end was written";
       size_t bytes = r == 1 && kernel.quantize ? 4 : bitsOf(kernel.results[r]) / 8, wrong = 0, first = 0;
-      for (size_t i = 0; i < size; i += bytes)
+      for (size_t i = 0; i < size && !expected.empty(); i += bytes)
         if (std::memcmp(&found[r][i], &expected[r][i], bytes) && wrong++ == 0)
           first = i / bytes;
       if (wrong) {
@@ -137,7 +137,8 @@ public:
         return text;
       }
       if (r < c.checksums.size() && checksum(found[r].data(), size) != c.checksums[r])
-        return "result " + std::to_string(r) + ": equal to the naive kernel, but not the interpreter's checksum";
+        return "result " + std::to_string(r) + ": not the interpreter's checksum" +
+               (expected.empty() ? "" : ", but equal to the naive kernel");
     }
     return "";
   }
@@ -197,11 +198,11 @@ int main(int argc, char **argv) {
       std::vector<std::vector<uint8_t>> found, expected;
       LoadedKernel *fast = nullptr, *naive = nullptr;
       Status status = checker.find(kernels, kernel.symbol, fast);
-      if (status.ok())
+      if (status.ok() && c.naive != "-")
         status = checker.find(kernels, c.naive, naive);
       if (status.ok())
         status = checker.make(kernel, c, memory);
-      if (status.ok())
+      if (status.ok() && naive)
         status = checker.run(*naive, c, memory, expected);
       if (status.ok())
         status = checker.run(*fast, c, memory, found);

@@ -7,6 +7,7 @@
 #include "lib/Target/Nvptx/KernelFolder.h"
 #include "mlir/IR/AffineExpr.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Format.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;
@@ -59,7 +60,7 @@ static StringRef nameOfForm(Form form) {
 }
 
 void KernelFolder::add(const EmittedKernel &emitted, Operation *op, kernel::ScheduleAttr schedule,
-                       const Assembled &assembled) {
+                       const Assembled &assembled, StringRef lines) {
   llvm::raw_string_ostream os(manifest);
   std::string file = emitted.symbol + "." + bitwright::nvptx::nameOf(emitted.arch).str() + ".cubin";
   os << "kernel " << emitted.symbol << "\n";
@@ -94,8 +95,14 @@ void KernelFolder::add(const EmittedKernel &emitted, Operation *op, kernel::Sche
       os << "quantize\n";
     operands = rows.getOperandsAttr(), results = rows.getResultsAttr();
   }
-  for (auto operand : operands.getAsRange<kernel::OperandAttr>())
+  auto ranges = op->getAttrOfType<ArrayAttr>("ranges");
+  for (auto [i, operand] : llvm::enumerate(operands.getAsRange<kernel::OperandAttr>())) {
     os << "operand " << kernel::stringifyOperandKind(operand.getKind()) << " " << operand.getType() << "\n";
+    if (ranges) {
+      auto range = cast<DenseF64ArrayAttr>(ranges[i]).asArrayRef();
+      os << "range " << llvm::format("%.9e %.9e", range[0], range[1]) << "\n";
+    }
+  }
   for (auto type : results.getAsValueRange<TypeAttr>())
     os << "result " << type << "\n";
   for (const Parameter &parameter : emitted.parameters) {
@@ -116,11 +123,11 @@ void KernelFolder::add(const EmittedKernel &emitted, Operation *op, kernel::Sche
   for (const KernelResources &kernel : assembled.kernels)
     if (kernel.symbol == emitted.symbol)
       os << "resources " << kernel.registers << " " << kernel.spillBytes << "\n";
-  os << "end\n";
+  os << lines << "end\n";
   files.push_back({file, assembled.cubin});
 }
 
-FailureOr<bool> KernelFolder::add(Operation *op, kernel::ScheduleAttr schedule, StringRef symbol) {
+FailureOr<bool> KernelFolder::add(Operation *op, kernel::ScheduleAttr schedule, StringRef symbol, StringRef lines) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(op->getLoc());
   auto emitted = emitKernel(op, schedule, *module, symbol);
   if (failed(emitted))
@@ -137,7 +144,7 @@ FailureOr<bool> KernelFolder::add(Operation *op, kernel::ScheduleAttr schedule, 
                        << (assembled->warnings.empty() ? "" : "; " + assembled->warnings.front());
       return false;
     }
-  add(*emitted, op, schedule, *assembled);
+  add(*emitted, op, schedule, *assembled, lines);
   return true;
 }
 

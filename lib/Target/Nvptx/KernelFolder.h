@@ -16,6 +16,7 @@
 //   size N K                 of the matrix; K is 0 for kernel.rows
 //   segment LHS RHS K GROUP GROUPING SCALE PLACE
 //   operand KIND TYPE        of the epilogue, in order
+//   range LOW HIGH           of the last operand's values, where the operation has the attribute `ranges`
 //   result TYPE
 //   quantize                 kernel.rows with per-token quantization
 //   parameter ROLE INDEX FORM
@@ -38,9 +39,12 @@ class KernelFolder {
 public:
   /// Compiles and assembles `op` with `schedule` under the name `symbol`; a kernel that spills or draws a warning is
   /// refused with a remark at `op` and gives false. Errors are diagnosed.
-  mlir::FailureOr<bool> add(mlir::Operation *op, kernel::ScheduleAttr schedule, llvm::StringRef symbol);
+  /// `lines` (of gpu-check: cases) go to the end of its block.
+  mlir::FailureOr<bool> add(mlir::Operation *op, kernel::ScheduleAttr schedule, llvm::StringRef symbol,
+                            llvm::StringRef lines = "");
   /// Adds a block that somebody else wrote (the naive kernels of gpu-check).
-  void add(const EmittedKernel &emitted, mlir::Operation *op, kernel::ScheduleAttr schedule, const Assembled &assembled);
+  void add(const EmittedKernel &emitted, mlir::Operation *op, kernel::ScheduleAttr schedule, const Assembled &assembled,
+           llvm::StringRef lines = "");
   size_t size() const { return files.size(); }
   /// Writes to a temporary folder beside `path` and renames it.
   mlir::LogicalResult write(llvm::StringRef path, mlir::Location loc) const;
