@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/Target/Nvptx/Nvptx.h"
+#include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -16,17 +17,45 @@ using namespace mlir;
 using namespace bitwright;
 using namespace bitwright::nvptx;
 
+/// ptxas of the Python package nvidia-cuda-nvcc in a folder of packages, or "".
+static std::string packaged(const Twine &packages) {
+  std::string path = (packages + "/nvidia/cu13/bin/ptxas").str();
+  return llvm::sys::fs::can_execute(path) ? path : "";
+}
+
+/// The same in a virtual environment.
+static std::string packagedIn(const Twine &environment) {
+  std::error_code error;
+  llvm::sys::fs::directory_iterator folder(environment + "/lib", error), end;
+  for (; !error && folder != end; folder.increment(error))
+    if (llvm::sys::path::filename(folder->path()).starts_with("python"))
+      if (std::string path = packaged(folder->path() + "/site-packages"); !path.empty())
+        return path;
+  return "";
+}
+
 std::optional<std::string> bitwright::nvptx::findPtxas() {
+  // The variable decides alone: set to nothing, there is no ptxas.
   if (const char *path = std::getenv("BITWRIGHT_PTXAS"))
-    return std::string(path);
-  SmallVector<StringRef> folders;
+    return llvm::sys::fs::can_execute(path) ? std::optional(std::string(path)) : std::nullopt;
+  if (auto found = llvm::sys::findProgramByName("ptxas"))
+    return *found;
   std::string toolkit = "/usr/local/cuda/bin", home;
   if (const char *path = std::getenv("CUDA_HOME"))
     home = std::string(path) + "/bin";
-  if (auto found = llvm::sys::findProgramByName("ptxas"))
-    return *found;
   if (auto found = llvm::sys::findProgramByName("ptxas", {home, toolkit}))
     return *found;
+  if (const char *environment = std::getenv("VIRTUAL_ENV"))
+    if (std::string path = packagedIn(environment); !path.empty())
+      return path;
+  // Beside the package that this program came with, or in the environment of a checkout that it was built in.
+  static int here;
+  SmallString<256> folder(llvm::sys::fs::getMainExecutable(nullptr, &here));
+  for (llvm::sys::path::remove_filename(folder); llvm::sys::path::has_relative_path(folder);
+       llvm::sys::path::remove_filename(folder))
+    for (const std::string &path : {packaged(folder), packagedIn(folder + "/.venv")})
+      if (!path.empty())
+        return path;
   return std::nullopt;
 }
 
@@ -59,7 +88,7 @@ FailureOr<Assembled> bitwright::nvptx::assemble(StringRef ptx, Arch arch, Locati
   auto ptxas = findPtxas();
   if (!ptxas)
     return emitError(loc) << "ptxas was not found: install the CUDA toolkit 13.0 or the package "
-                             "nvidia-cuda-nvcc==13.0.88 and put ptxas on PATH (or set BITWRIGHT_PTXAS)",
+                             "nvidia-cuda-nvcc==13.0.88 into the Python environment, or set BITWRIGHT_PTXAS",
            failure();
   SmallString<128> input, output, report;
   for (auto [path, suffix] : {std::pair(&input, "ptx"), std::pair(&output, "cubin"), std::pair(&report, "txt")})
