@@ -136,8 +136,6 @@ static std::string planSegment(kernel::ScheduleAttr schedule, MultistagePlan &pl
              text(attr.getScale());
     s.scaleBytes = attr.getScale().getIntOrFloatBitWidth() / 8;
   }
-  if (plan.integer && !lhs.isInteger())
-    return "expected an integer left operand under an i32 accumulator";
   if (!plan.integer && !half && !s.partial)
     return "expected segments of one accumulator type, found exact integers beside floats (segment " +
            to_string(s.index) + ")";
@@ -154,8 +152,8 @@ static std::string planSegment(kernel::ScheduleAttr schedule, MultistagePlan &pl
   if (s.rowBytes != 32 && s.rowBytes != 64 && s.rowBytes != 128)
     return "expected a tile_k of 32, 64 or 128 bytes of the left operand, found " + to_string(s.tileK) +
            " elements of " + text(lhs);
-  if ((s.feed == Feed::NibblesToHalf || !s.direct()) && s.tileK % 32)
-    return "expected a tile_k that is a multiple of 32, found " + to_string(s.tileK);
+  if (!s.direct() && s.tileK % 32)
+    return "expected a tile_k that is a multiple of 32 for packed weights, found " + to_string(s.tileK);
   if (int64_t group = attr.getGroup()) {
     if (group % s.stepK)
       return "expected a group that is a multiple of " + to_string(s.stepK) + ", found " + to_string(group);
@@ -243,8 +241,9 @@ std::string bitwright::nvptx::planMultistage(kernel::GemmOp op, kernel::Schedule
     plan.segments.push_back(std::move(segment));
   }
   if (plan.integer)
-    std::stable_sort(plan.segments.begin(), plan.segments.end(),
-                     [](const MultistageSegment &a, const MultistageSegment &b) { return a.shift > b.shift; });
+    llvm::sort(plan.segments, [](const MultistageSegment &a, const MultistageSegment &b) {
+      return a.shift != b.shift ? a.shift > b.shift : a.index < b.index;
+    });
 
   unsigned registers = plan.accumulators() * (partial ? 2 : 1), limit = std::min(255u, 65536u / plan.threads) - 48;
   if (registers > limit)
