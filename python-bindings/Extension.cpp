@@ -143,17 +143,135 @@ public:
   bw_model *handle = nullptr;
 };
 
+/// Whoever else's array, taken over through the DLPack protocol: keeps it alive and says where it is.
+class Dlpack {
+public:
+  explicit Dlpack(nb::ndarray<> array) : array(std::move(array)) {}
+  uintptr_t address() const { return reinterpret_cast<uintptr_t>(array.data()); }
+  std::vector<int64_t> shape() const {
+    std::vector<int64_t> r;
+    for (size_t i = 0; i < array.ndim(); ++i)
+      r.push_back(int64_t(array.shape(i)));
+    return r;
+  }
+  /// In elements.
+  std::vector<int64_t> strides() const {
+    std::vector<int64_t> r;
+    for (size_t i = 0; i < array.ndim(); ++i)
+      r.push_back(array.stride(i));
+    return r;
+  }
+  /// DLPack's type code, bits and lanes.
+  std::tuple<int, int, int> dtype() const { return {array.dtype().code, array.dtype().bits, array.dtype().lanes}; }
+  /// DLPack's device type and number.
+  std::tuple<int, int> device() const { return {array.device_type(), array.device_id()}; }
+
+private:
+  nb::ndarray<> array;
+};
+
+class DeviceMemory {
+public:
+  DeviceMemory(bw_session *session, size_t bytes) { check(bw_device_memory_create(session, bytes, &handle)); }
+  ~DeviceMemory() { bw_device_memory_destroy(handle); }
+  DeviceMemory(const DeviceMemory &) = delete;
+  uintptr_t address() const { return reinterpret_cast<uintptr_t>(bw_device_memory_data(handle)); }
+  void write(nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu> from) {
+    check(bw_device_memory_write(handle, from.data(), from.size() * from.itemsize()));
+  }
+  void read(nb::ndarray<nb::c_contig, nb::device::cpu> to) const {
+    check(bw_device_memory_read(handle, to.data(), to.size() * to.itemsize()));
+  }
+
+private:
+  bw_device_memory *handle = nullptr;
+};
+
+/// An array anywhere: name, dtype, address, shape, bytes, device number or -1 for the host.
+using Place = std::tuple<std::string, std::string, uintptr_t, std::vector<int64_t>, size_t, int>;
+
+bw_tensor describePlace(const Place &place) {
+  const auto &[name, dtype, address, shape, bytes, device] = place;
+  bw_tensor t = {};
+  t.name = name.c_str();
+  t.dtype = parseDtype(dtype);
+  if (shape.size() > BW_MAX_RANK)
+    throw nb::value_error(("array '" + name + "' has rank " + std::to_string(shape.size()) + ", at most " +
+                           std::to_string(BW_MAX_RANK) + " is possible")
+                              .c_str());
+  t.rank = int32_t(shape.size());
+  for (size_t i = 0; i < shape.size(); ++i)
+    t.dims[i] = shape[i];
+  t.data = reinterpret_cast<void *>(address);
+  t.bytes = bytes;
+  if (device >= 0) {
+    t.device = BW_DEVICE_CUDA;
+    t.device_index = device;
+  }
+  return t;
+}
+
 class Session {
 public:
-  Session(Model &model, uint32_t threads, const std::optional<std::string> &isa, bool profile) {
-    bw_session_options options = {threads, isa ? isa->c_str() : nullptr, profile};
-    check(bw_session_create(model.handle, &options, &handle));
+  Session(Model &model, uint32_t threads, const std::optional<std::string> &isa, bool profile,
+          const std::string &device) {
+    bw_session_options options = {};
+    options.threads = threads;
+    options.isa = isa ? isa->c_str() : nullptr;
+    options.profile = profile;
+    options.device = device.c_str();
+    bw_status status;
+    {
+      nb::gil_scoped_release release; // packing and upload take time
+      status = bw_session_create(model.handle, &options, &handle);
+    }
+    check(status);
   }
   ~Session() { bw_session_destroy(handle); }
   Session(const Session &) = delete;
 
   std::string isa() const { return bw_session_isa(handle); }
   uint32_t threads() const { return bw_session_threads(handle); }
+  std::string device() const { return bw_session_device(handle); }
+  std::string deviceName() const { return bw_session_device_name(handle); }
+  DeviceMemory *allocate(size_t bytes) { return new DeviceMemory(handle, bytes); }
+  void synchronize() {
+    bw_status status;
+    {
+      nb::gil_scoped_release release;
+      status = bw_session_synchronize(handle);
+    }
+    check(status);
+  }
+
+  /// Shapes of the outputs, in order, for inputs anywhere.
+  std::vector<std::vector<int64_t>> placedShapes(size_t entry, const std::vector<Place> &inputs, size_t outputCount) {
+    std::vector<bw_tensor> in, out(outputCount, bw_tensor{});
+    for (const Place &i : inputs)
+      in.push_back(describePlace(i));
+    check(bw_output_shapes(handle, entry, in.data(), in.size(), out.data(), out.size()));
+    std::vector<std::vector<int64_t>> shapes;
+    for (const bw_tensor &t : out)
+      shapes.emplace_back(t.dims, t.dims + t.rank);
+    return shapes;
+  }
+
+  /// With arrays anywhere, on a stream of the caller's (its handle; 0 and 1: the legacy default stream).
+  void runOnStream(size_t entry, const std::vector<Place> &inputs, const std::vector<Place> &outputs,
+                   uintptr_t stream) {
+    std::vector<bw_tensor> in, out;
+    for (const Place &i : inputs)
+      in.push_back(describePlace(i));
+    for (const Place &o : outputs)
+      out.push_back(describePlace(o));
+    bw_status status;
+    {
+      nb::gil_scoped_release release;
+      status = bw_run_on_stream(handle, entry, in.data(), in.size(), out.data(), out.size(),
+                                reinterpret_cast<void *>(stream));
+    }
+    check(status);
+  }
 
   /// Shapes of the outputs, in order, for inputs of these shapes.
   std::vector<std::vector<int64_t>> outputShapes(size_t entry, const std::vector<Input> &inputs, size_t outputCount) {
@@ -215,9 +333,43 @@ NB_MODULE(_runtime, m) {
       .def("tensors", &Model::tensors, nb::arg("entry"), nb::arg("is_input"))
       .def("symbols", &Model::symbols)
       .def("properties", &Model::properties);
+  m.def("cuda_device_count", [] {
+    size_t count = 0;
+    check(bw_cuda_device_count(&count));
+    return count;
+  });
+  nb::class_<Dlpack>(m, "Dlpack")
+      .def(nb::init<nb::ndarray<>>(), nb::arg("capsule"))
+      .def_prop_ro("address", &Dlpack::address)
+      .def_prop_ro("shape", &Dlpack::shape)
+      .def_prop_ro("strides", &Dlpack::strides)
+      .def_prop_ro("dtype", &Dlpack::dtype)
+      .def_prop_ro("device", &Dlpack::device);
+  nb::class_<DeviceMemory>(m, "DeviceMemory")
+      .def_prop_ro("address", &DeviceMemory::address)
+      .def("write", &DeviceMemory::write, nb::arg("array"))
+      .def("read", &DeviceMemory::read, nb::arg("array"))
+      .def(
+          "export",
+          [](nb::handle self, std::vector<int64_t> shape, int code, int bits, int device) {
+            const DeviceMemory &memory = nb::cast<const DeviceMemory &>(self);
+            std::vector<size_t> extents(shape.begin(), shape.end());
+            nb::dlpack::dtype dtype = {uint8_t(code), uint8_t(bits), 1};
+            return nb::ndarray<>(reinterpret_cast<void *>(memory.address()), extents.size(), extents.data(), self,
+                                 nullptr, dtype, nb::device::cuda::value, device);
+          },
+          nb::arg("shape"), nb::arg("code"), nb::arg("bits"), nb::arg("device"),
+          "An object with __dlpack__ that keeps the memory alive.");
   nb::class_<Session>(m, "Session")
-      .def(nb::init<Model &, uint32_t, const std::optional<std::string> &, bool>(), nb::arg("model"),
-           nb::arg("threads"), nb::arg("isa").none(), nb::arg("profile"))
+      .def(nb::init<Model &, uint32_t, const std::optional<std::string> &, bool, const std::string &>(),
+           nb::arg("model"), nb::arg("threads"), nb::arg("isa").none(), nb::arg("profile"), nb::arg("device"))
+      .def_prop_ro("device", &Session::device)
+      .def_prop_ro("device_name", &Session::deviceName)
+      .def("allocate", &Session::allocate, nb::arg("bytes"), nb::rv_policy::take_ownership)
+      .def("synchronize", &Session::synchronize)
+      .def("placed_shapes", &Session::placedShapes, nb::arg("entry"), nb::arg("inputs"), nb::arg("output_count"))
+      .def("run_on_stream", &Session::runOnStream, nb::arg("entry"), nb::arg("inputs"), nb::arg("outputs"),
+           nb::arg("stream"))
       .def_prop_ro("isa", &Session::isa)
       .def_prop_ro("threads", &Session::threads)
       .def("output_shapes", &Session::outputShapes, nb::arg("entry"), nb::arg("inputs"), nb::arg("output_count"))

@@ -320,7 +320,7 @@ def end_to_end(log, long):
 def python(log, long):
     if not (ROOT / "test" / "Integration" / "test_python_api.py").exists():
         raise Nothing
-    return pytest("python", [ROOT / "test" / "Integration" / "test_python_api.py"], log)
+    return pytest("python", [ROOT / "test" / "Integration" / name for name in ("test_python_api.py", "test_python_gpu.py")], log)
 
 
 @suite("bench-smoke")

@@ -5,9 +5,10 @@
 //===----------------------------------------------------------------------===//
 //
 // Plain structs, as in Model.h. A launch that a GPU can run has a `GpuLaunch`: rows of a table, of which the runtime
-// takes the first whose code the device runs and whose range of M holds. Buffers of a launch mean the same on both
-// devices: same arena offsets (in device memory), same inputs and outputs, row-major. Constants of a GPU launch are
-// weights of the file in their canonical order; the runtime packs them once at upload (`GpuArgument::packing`).
+// takes, of those whose code the device runs and whose range holds M, the first of the highest architecture. Buffers
+// of a launch mean the same on both devices: same arena offsets (in device memory), same inputs and outputs, row-major.
+// Constants of a GPU launch are weights of the file in their canonical order; the runtime packs them once at upload
+// (`GpuArgument::packing`).
 //
 //===----------------------------------------------------------------------===//
 #pragma once

@@ -97,8 +97,11 @@ Session::~Session() {
   if (!gpu)
     return;
   gpu->waitIdle();
-  if (gpu->isHung())
-    new std::vector<std::unique_ptr<ShapePlan>>(std::move(plans)); // see ~CudaSession
+  if (gpu->isHung()) { // see ~CudaSession
+    static auto *lost = new std::vector<std::unique_ptr<ShapePlan>>();
+    for (std::unique_ptr<ShapePlan> &p : plans)
+      lost->push_back(std::move(p));
+  }
   plans.clear(); // graphs before the modules whose kernels they launch
 }
 

@@ -3,16 +3,14 @@
 import os
 import re
 import threading
-from typing import NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
 
 from . import _runtime
+from .device import NAMES, NUMPY, DeviceArray, is_on_gpu, place_of, stream_handle
 
-# bfloat16 has no NumPy type of its own: its bits travel as uint16.
-_NUMPY = {"f32": np.float32, "f16": np.float16, "bf16": np.uint16, "f64": np.float64, "s8": np.int8, "u8": np.uint8,
-          "s16": np.int16, "s32": np.int32, "s64": np.int64, "bool": np.bool_}
-_NAMES = {np.dtype(t): name for name, t in _NUMPY.items() if name != "bf16"}
+_NUMPY, _NAMES = NUMPY, NAMES
 
 
 class Tensor(NamedTuple):
@@ -52,12 +50,14 @@ class Model:
     """A loaded model: call it with arrays by input name, get a dict of arrays by output name.
 
     Calls may come from any thread; they run one after the other. `load` makes these.
+
+    On a GPU, arrays may be NumPy's (copied there and back) or lie on the device: anything with DLPack or
+    `__cuda_array_interface__` (torch, cupy, `DeviceArray`), used in place. If an input does, the results are
+    `DeviceArray`s, and the call only enqueues its work on `stream`.
     """
 
     def __init__(self, path: Union[str, os.PathLike, bytes], device: str = "cpu", threads: int = 1, *,
                  isa: Optional[str] = None, entry: Optional[str] = None, verify: bool = False, profile: bool = False):
-        if device != "cpu":
-            raise ValueError(f"device '{device}' is not available: this build runs on 'cpu' only")
         if threads < 1:
             raise ValueError(f"{threads} threads asked for, expected at least 1")
         self._model = _runtime.Model(path if isinstance(path, bytes) else os.fspath(path), verify)
@@ -65,7 +65,7 @@ class Model:
         if entry is not None and entry not in names:
             raise ValueError(f"the model has no entry point '{entry}'; it has {', '.join(map(repr, names))}")
         self._entry = 0 if entry is None else names.index(entry)
-        self._session = _runtime.Session(self._model, threads, isa, profile)
+        self._session = _runtime.Session(self._model, threads, isa, profile, device)
         self._lock = threading.Lock()
         self.inputs: tuple[Tensor, ...] = tuple(map(_tensor, self._model.tensors(self._entry, True)))
         self.outputs: tuple[Tensor, ...] = tuple(map(_tensor, self._model.tensors(self._entry, False)))
@@ -81,22 +81,97 @@ class Model:
     def threads(self) -> int:
         return self._session.threads
 
-    def __call__(self, **arrays: np.ndarray) -> dict[str, np.ndarray]:
+    @property
+    def device(self) -> str:
+        """"cpu" or "cuda:N"."""
+        return self._session.device
+
+    @property
+    def device_name(self) -> str:
+        """Name of the GPU, "" on a CPU."""
+        return self._session.device_name
+
+    def __call__(self, **arrays: Any) -> dict[str, Any]:
         return self.run(arrays)
 
-    def run(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The call for names that are no Python identifiers. Element types are not converted: a wrong one is an error."""
-        types = {t.name: t.dtype for t in self.inputs}
+    def _host_input(self, name: str, value: Any) -> tuple[str, np.ndarray]:
+        wanted = next((t.dtype for t in self.inputs if t.name == name), None)
+        array = np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value)
+        dtype = _NAMES.get(array.dtype)
+        if wanted == "bf16" and array.dtype.itemsize == 2 and array.dtype.kind in "uV":
+            dtype, array = "bf16", array.view(np.uint16)
+        if dtype is None:
+            raise ValueError(f"input '{name}': element type {array.dtype} is not one that models have"
+                             + (f", expected {wanted}" if wanted else ""))
+        return dtype, array.view(np.uint8) if dtype == "bool" else array
+
+    def _device_number(self) -> int:
+        if self.device == "cpu":
+            raise ValueError("the model is on the CPU: load it with device='cuda' for arrays on a GPU and streams")
+        return int(self.device.split(":")[1])
+
+    def to_device(self, array: np.ndarray, name: Optional[str] = None) -> DeviceArray:
+        """A copy on the model's GPU. name: of the input that it is for, which tells bfloat16 from uint16."""
+        self._device_number()
+        dtype, array = self._host_input(name or "", array) if name else (_NAMES.get(np.asarray(array).dtype),
+                                                                         np.ascontiguousarray(array))
+        if dtype is None:
+            raise ValueError(f"element type {array.dtype} is not one that models have")
+        result = DeviceArray(self._session, dtype, array.shape, self._device_number())
+        result._memory.write(array.view(np.uint8) if array.dtype == np.bool_ else array)
+        return result
+
+    def _run_on_gpu(self, arrays: dict[str, Any], out: dict[str, Any], stream: Any) -> dict[str, Any]:
+        number, handle, keep = self._device_number(), stream_handle(stream), []
+
+        def placed(name: str, value: Any):
+            if is_on_gpu(value):
+                place = place_of(name, value, handle)
+                keep.append(place.keep)
+                dtype = place.dtype
+                if dtype == "u16" and any(t.name == name and t.dtype == "bf16" for t in self.inputs + self.outputs):
+                    dtype = "bf16"
+                if dtype not in NUMPY:
+                    raise ValueError(f"array '{name}' has an element type that models do not have")
+                return name, dtype, place.address, list(place.shape), place.bytes, place.device
+            dtype, array = self._host_input(name, value)
+            keep.append(array)
+            return name, dtype, array.ctypes.data, list(array.shape), array.nbytes, -1
+
+        given = [placed(name, value) for name, value in arrays.items()]
+        with self._lock:
+            shapes = self._session.placed_shapes(self._entry, given, len(self.outputs))
+            results, places = {}, []
+            for tensor, shape in zip(self.outputs, shapes):
+                target = out.get(tensor.name)
+                if target is None:
+                    target = DeviceArray(self._session, tensor.dtype, tuple(shape), number, handle)
+                elif not is_on_gpu(target):
+                    raise ValueError(f"out '{tensor.name}' is not an array on the GPU")
+                results[tensor.name] = target
+                place = placed(tensor.name, target)
+                if place[3] != list(shape):
+                    raise ValueError(f"out '{tensor.name}' has shape {place[3]}, expected {list(shape)}")
+                places.append(place)
+            self._session.run_on_stream(self._entry, given, places, handle)
+        return results
+
+    def run(self, arrays: dict[str, Any], *, out: Optional[dict[str, Any]] = None, stream: Any = None) -> dict[str, Any]:
+        """The call for names that are no Python identifiers, and on a GPU with more control. Element types are not
+        converted: a wrong one is an error.
+
+        out: arrays on the GPU for outputs by name. stream: of torch, cupy, or its number; the work is enqueued there
+        (default: the legacy default stream, torch's and cupy's own default).
+        """
+        unknown = set(out or ()) - {t.name for t in self.outputs}
+        if unknown:
+            raise ValueError(f"the model has no output '{sorted(unknown)[0]}'; it has "
+                             + ", ".join(repr(t.name) for t in self.outputs))
+        if out or stream is not None or any(map(is_on_gpu, arrays.values())):
+            return self._run_on_gpu(arrays, out or {}, stream)
         given = []
         for name, value in arrays.items():
-            array = np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value)
-            dtype = _NAMES.get(array.dtype)
-            if types.get(name) == "bf16" and array.dtype.itemsize == 2 and array.dtype.kind in "uV":
-                dtype, array = "bf16", array.view(np.uint16)
-            if dtype is None:
-                raise ValueError(f"input '{name}': element type {array.dtype} is not one that models have"
-                                 + (f", expected {types[name]}" if name in types else ""))
-            given.append((name, dtype, array.view(np.uint8) if dtype == "bool" else array))
+            given.append((name, *self._host_input(name, value)))
         with self._lock:
             shapes = self._session.output_shapes(self._entry, given, len(self.outputs))
             results = {t.name: np.empty(shape, _NUMPY[t.dtype]) for t, shape in zip(self.outputs, shapes)}
@@ -118,15 +193,16 @@ class Model:
 
     def __repr__(self) -> str:
         text = lambda tensors: ", ".join(f"{t.name}: {t.dtype}{list(t.shape)}" for t in tensors)  # noqa: E731
-        return f"<bitwright.Model ({text(self.inputs)}) -> ({text(self.outputs)}) on {self.isa}, {self.threads} threads>"
+        return f"<bitwright.Model ({text(self.inputs)}) -> ({text(self.outputs)}) on " + (
+            f"{self.isa}, {self.threads} threads>" if self.device == "cpu" else f"{self.device} ({self.device_name})>")
 
 
 def load(path: Union[str, os.PathLike, bytes], device: str = "cpu", threads: int = 1, *, isa: Optional[str] = None,
          entry: Optional[str] = None, verify: bool = False, profile: bool = False) -> Model:
     """Loads a `.bwm` file, or its bytes.
 
-    isa: an instruction set level below the best of this machine. entry: an entry point other than the first.
-    verify: hash the whole file. profile: time each launch. Raises OSError when the file cannot be read, `Error` when it is
-    damaged or this machine cannot run it, ValueError for wrong arguments.
+    device: "cpu", "cuda" or "cuda:N". isa: an instruction set level below the best of this machine. entry: an entry point
+    other than the first. verify: hash the whole file. profile: time each launch. Raises OSError when the file cannot be read,
+    `Error` when it is damaged or this machine cannot run it, ValueError for wrong arguments.
     """
     return Model(path, device, threads, isa=isa, entry=entry, verify=verify, profile=profile)
