@@ -49,10 +49,8 @@ static std::string planSegment(kernel::GemmOp op, Plan &plan) {
   plan.zeroPoint = plan.grouping == Grouping::ScaleZeroPoint;
   plan.scaleType = plan.scaled && !plan.twoLevel ? segment.getScale() : Type();
   plan.exact = plan.integerLhs && (!plan.scaled || plan.twoLevel);
-  if (plan.twoLevel && !plan.integerLhs)
-    return found("i8 activations under two-level scales", spell(plan.lhs));
-  if (plan.scaled && !plan.twoLevel && !plan.scaleType)
-    return "expected the type of the group scales, found none";
+  if (plan.scaleType && !plan.scaleType.isF16() && !plan.scaleType.isBF16() && !plan.scaleType.isF32())
+    return found("group scales of type f16, bf16 or f32", spell(plan.scaleType));
   if (plan.k % 128)
     return found("K to be a multiple of 128", llvm::Twine(plan.k));
   if (plan.n * plan.k / 2 >= int64_t(1) << 31)
