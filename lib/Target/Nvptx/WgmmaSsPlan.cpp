@@ -128,7 +128,7 @@ SsPlan bitwright::nvptx::planWgmmaSs(kernel::GemmOp op, kernel::ScheduleAttr sch
   plan.ragged = plan.n % plan.tileN != 0;
 
   // Results: columns of a thread come to 16 bytes of the narrowest, or as near as the slice allows.
-  unsigned narrowest = 8;
+  unsigned narrowest = 4;
   for (auto type : op.getResultsAttr().getAsValueRange<TypeAttr>()) {
     unsigned bytes = bytesOf(type);
     if (!expect(bytes == 1 || bytes == 2 || bytes == 4, "results of 8, 16 or 32 bits, found " + describe(type)))
@@ -136,8 +136,6 @@ SsPlan bitwright::nvptx::planWgmmaSs(kernel::GemmOp op, kernel::ScheduleAttr sch
     narrowest = std::min(narrowest, bytes);
     plan.results.push_back({type, bytes, std::gcd(16u, unsigned(plan.n * bytes % 16)), 0});
   }
-  if (!expect(!plan.results.empty(), "at least one result, found none"))
-    return plan;
   plan.group = 64 / narrowest;
   while (plan.slice % plan.group)
     plan.group /= 2;

@@ -34,23 +34,24 @@ static constexpr Bucket ranges[] = {{1, 16, 64, 16},     {17, 32, 64, 32},   {33
 /// Stages that fit beside what the epilogue needs. With few tokens two CTAs should fit on a multiprocessor, so that the
 /// next kernel's first loads run before this one has ended (programmatic dependent launch).
 static int64_t stagesFor(kernel::GemmOp op, ScheduleFields fields, Arch arch) {
-  MLIRContext *context = op.getContext();
-  int64_t fitting = 0;
-  for (fields.stages = 2; fields.stages <= 8; ++fields.stages) {
+  int64_t most = fields.tileM == 64 ? 8 : 6, fitting = 0, shared = 0;
+  for (fields.stages = 2; fields.stages <= most; ++fields.stages) {
     std::string failed;
-    SsPlan plan = planWgmmaSs(op, fields.get(context, arch), failed);
-    if (!failed.empty() || (fields.tileM == 64 && fitting >= 4 && plan.total > 113 * 1024) ||
-        (fields.tileM == 128 && fields.stages > 6))
+    SsPlan plan = planWgmmaSs(op, fields.get(op.getContext(), arch), failed);
+    constexpr unsigned half = 113 * 1024;
+    if (!failed.empty() || (fields.tileM == 64 && fitting >= 4 && shared <= half && plan.total > half))
       break;
     fitting = fields.stages;
+    shared = plan.total;
   }
   return fitting;
 }
 
-/// Tiles of one wave's width that the busiest multiprocessor computes: what whole waves cost.
+/// What a kernel takes, up to a factor: the columns that the busiest multiprocessor computes, with 32 more a tile for its
+/// start and its end.
 static int64_t cost(int64_t n, int64_t m, int64_t tileM, int64_t tileN) {
   int64_t tiles = llvm::divideCeil(m, tileM) * llvm::divideCeil(n, tileN);
-  return llvm::divideCeil(tiles, multiprocessors) * tileN;
+  return llvm::divideCeil(tiles, multiprocessors) * (tileN + 32);
 }
 
 /// Width and share of K of the tiles for M up to `m`.
