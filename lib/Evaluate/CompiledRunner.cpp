@@ -28,7 +28,7 @@ llvm::Error CompiledRunner::compile(const llvm::StringSet<> &wanted) {
     return llvm::joinErrors(llvm::createStringError("the float graph could not be compiled for calibration"),
                             compiled.takeError());
   model = std::move(*compiled);
-  bw_session_options options = {threads, nullptr, 0};
+  bw_session_options options = {threads, nullptr, 0, nullptr, 0};
   if (bw_session_create(model->get(), &options, &session) != BW_OK)
     return runtimeError();
   return llvm::Error::success();

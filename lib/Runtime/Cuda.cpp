@@ -414,7 +414,8 @@ int bitwright::runtime::cuda::deviceOfPointer(const Context &context, const void
   const CUdeviceptr p = reinterpret_cast<CUdeviceptr>(pointer);
   unsigned type = 0;
   int device = -1;
-  if (context.api().pointerGetAttribute(&type, pointerMemoryType, p) != cudaSuccess || type != 2 ||
+  constexpr unsigned hostMemory = 1;
+  if (context.api().pointerGetAttribute(&type, pointerMemoryType, p) != cudaSuccess || type == hostMemory ||
       context.api().pointerGetAttribute(&device, pointerDeviceOrdinal, p) != cudaSuccess)
     return -1;
   return device;

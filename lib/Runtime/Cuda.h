@@ -264,8 +264,13 @@ public:
     if (!s.ok())
       return s;
     Status recorded = record(scratch.handle());
-    s = end(context, scratch, result);
-    return recorded.ok() ? s : recorded;
+    Graph whole;
+    s = end(context, scratch, whole);
+    if (!recorded.ok())
+      return recorded; // what was recorded until then is no graph of anything
+    if (s.ok())
+      result = std::move(whole);
+    return s;
   }
   Status launch(CUstream stream) const;
   size_t nodeCount() const { return nodes; }

@@ -118,13 +118,19 @@ Status CudaModel::loadCode() {
       needOld |= !covered(l, m.symbols, rows);
     }
   Status s;
-  if (hopper >= 0)
+  if (hopper >= 0) {
     s = loadArch(GpuArch::Sm90a, 0);
-  if (s.ok() && old >= 0 && needOld)
-    s = loadArch(GpuArch::Sm80, unsigned(old));
-  else if (!needOld)
+    // A driver older than the toolkit that made the cubin refuses it; the PTX is for older drivers too.
+    if (s.code == BW_UNSUPPORTED && old >= 0) {
+      hopper = -1;
+      needOld = true;
+      Status second = loadArch(GpuArch::Sm80, unsigned(old));
+      return second.ok() ? second : s;
+    }
+  }
+  if (!needOld)
     old = -1;
-  return s;
+  return s.ok() && old >= 0 ? loadArch(GpuArch::Sm80, unsigned(old)) : s;
 }
 
 Status CudaModel::loadArch(GpuArch arch, unsigned wantedRank) {

@@ -17,8 +17,8 @@ using namespace bitwright::runtime;
 double bitwright::runtime::floatBound(ElementType type, bool half, bool brain, int64_t k, double rms, double y) {
   // Both sides round their result once: to neighbours, in the worst case.
   const double spacing = type == ElementType::F16 ? 0x1p-10 : type == ElementType::BF16 ? 0x1p-7 : 0x1p-22;
-  // The same products in another order: K roundings to 24 bits of sums of up to sqrt(K) rms.
-  const double order = double(k) * std::sqrt(double(k)) * 0x1p-24;
+  // The same products in another order: K roundings to 24 bits of partial sums of up to four times the rms.
+  const double order = 4 * double(k) * 0x1p-24;
   // A scaled weight or an intermediate value may be rounded to 16 bits on one side only.
   const double storage = brain ? 4 * 0x1p-8 : half ? 4 * 0x1p-11 : 0;
   return 2 * (spacing * std::fabs(y) + (order + storage) * rms);

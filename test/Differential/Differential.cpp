@@ -111,7 +111,7 @@ Outcome compare(func::FuncOp func, ArrayRef<Tensor> inputs) {
   for (const std::string &level : hostLevels())
     for (unsigned threadCount : {1u, unsigned(threads)}) {
       bw_session *session = nullptr;
-      bw_session_options sessionOptions = {threadCount, level.c_str(), 0};
+      bw_session_options sessionOptions = {threadCount, level.c_str(), 0, nullptr, 0};
       if (bw_session_create((*model)->get(), &sessionOptions, &session) != BW_OK) {
         outcome.difference = bw_last_error();
         return outcome;

@@ -204,6 +204,18 @@ TEST_F(Gpu, CubinRefusedByTheDriverFallsBackToPtx) {
   EXPECT_EQ(launched(), (Strings{"shift_old", "reverse_old", "total_old"}));
 }
 
+TEST_F(Gpu, HopperCubinRefusedByAnOldDriverFallsBackToPtx) {
+  setenv("MOCK_CUDA_FAIL", "cuModuleLoadDataEx:209:1", 1);
+  open(makeGpuModel());
+  expectCorrect(1, 4);
+  EXPECT_EQ(launched(), (Strings{"shift_old", "reverse_old", "total_old"}));
+  close();
+  setenv("MOCK_CUDA_FAIL", "cuModuleLoadDataEx:209", 1); // the PTX too: the first refusal is told
+  load(makeGpuModel());
+  expectRefused(BW_UNSUPPORTED, {"loading sm_90a cubin on cuda:0", "CUDA_ERROR_NO_BINARY_FOR_GPU (209)",
+                                 "update the driver, or compile the model again with --target"});
+}
+
 TEST_F(Gpu, HopperTakesPtxWhereALaunchHasNothingElse) {
   Model m = makeGpuModel();
   m.entries[0].launches[2].gpu.variants.erase(m.entries[0].launches[2].gpu.variants.begin());
@@ -644,6 +656,17 @@ TEST_F(Gpu, EveryDriverCallMayFail) {
     if (session)
       expectCorrect(2, 8);
   }
+}
+
+TEST_F(Gpu, FailureWhileRecordingLeavesNoHalfGraph) {
+  open(makeGpuModel());
+  expectCorrect(2, 8);
+  setenv("MOCK_CUDA_FAIL", "cuLaunchKernelEx:1:5", 1); // the second launch of the recording
+  EXPECT_EQ(run(2, 8), BW_INTERNAL);
+  expectText({"launching kernel 'reverse' (grid 2 x 1 x 1, 64 threads, 0 bytes of shared memory, cluster 1) failed"});
+  unsetenv("MOCK_CUDA_FAIL");
+  for (int i = 0; i < 3; ++i)
+    expectCorrect(2, 8);
 }
 
 TEST_F(Gpu, HangIsReported) {
