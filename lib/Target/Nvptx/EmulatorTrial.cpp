@@ -135,9 +135,6 @@ struct Trial {
 
   std::vector<uint8_t> lhsBytes() {
     auto gemm = cast<kernel::GemmOp>(op);
-    int64_t rowBits = 0;
-    for (auto segment : gemm.getSegments().getAsRange<kernel::SegmentAttr>())
-      rowBits += segment.getK() * bitsOf(segment.getLhs());
     std::vector<uint8_t> bytes;
     size_t at = 0;
     for (int64_t row = 0; row < inputs.m; ++row)
@@ -256,7 +253,8 @@ struct Trial {
 
   /// The first wrong element, and how many there are.
   std::string compare(const reference::KernelOutputs &expected) {
-    for (auto [i, array] : llvm::enumerate(expected.results)) {
+    for (size_t i = 0; i < expected.results.size(); ++i) {
+      const reference::KernelArray &array = expected.results[i];
       if (i >= results.size() || !results[i])
         return llvm::formatv("no parameter for result {0}", i);
       const EmulatedBuffer &buffer = *results[i];
@@ -316,7 +314,7 @@ struct Trial {
   }
 };
 
-int64_t evaluate(AffineExpr expression, int64_t m) {
+int64_t gridOf(AffineExpr expression, int64_t m) {
   auto map = AffineMap::get(1, 0, expression);
   return map.compose(ArrayRef<int64_t>{m})[0];
 }
@@ -337,7 +335,7 @@ std::string bitwright::nvptx::tryKernel(Operation *op, kernel::ScheduleAttr sche
   reference::KernelInputs inputs = makeInputs(op, options);
   Trial trial{op, options, *emitted, inputs, {}, {}, {}, {}};
   EmulatedLaunch &launch = trial.launch;
-  int64_t gridX = evaluate(emitted->gridX, options.m), gridY = evaluate(emitted->gridY, options.m);
+  int64_t gridX = gridOf(emitted->gridX, options.m), gridY = gridOf(emitted->gridY, options.m);
   if (emitted->persistent)
     gridX = std::min<int64_t>(gridX, std::max(1u, options.residentCtas / emitted->cluster) * emitted->cluster);
   if (gridX < 1 || gridY < 1)
