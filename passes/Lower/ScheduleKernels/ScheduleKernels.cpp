@@ -182,6 +182,13 @@ private:
             << signature << ": no schedule on " << reason;
         continue;
       }
+      int64_t next = range.lo;
+      for (ScheduleAttr attr : taken)
+        if (attr.getMLo() <= next)
+          next = std::max(next, lastOf(attr) == unbounded ? unbounded : lastOf(attr) + 1);
+      if (next <= range.hi && next != unbounded)
+        remark::missed(op->getLoc(), remark::RemarkOpts::name("schedule").category("gpu"))
+            << signature << ": no schedule on " << nvptx::nameOf(arch) << " from M = " << std::to_string(next) << ": " << whyNot(op, arch);
       for (ScheduleAttr attr : taken) {
         SmallVector<Attribute> others;
         for (ArrayRef<ScheduleAttr> list : {ArrayRef(proposed), ArrayRef(all)})

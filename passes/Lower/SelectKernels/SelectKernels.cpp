@@ -8,6 +8,7 @@
 #include "lib/Target/Nvptx/Nvptx.h"
 #include "passes/Lower/SelectKernels/ScalarCode.h"
 #include "passes/Quantize/Remark.h"
+#include "llvm/Support/FormatVariadic.h"
 
 namespace bitwright {
 #define GEN_PASS_DEF_SELECTKERNELS
@@ -186,7 +187,8 @@ private:
     Type scale;
     if (p.grouping == Grouping::Scale || p.grouping == Grouping::ScaleZeroPoint) {
       place = integers ? Place::PartialSums : Place::BeforeMma;
-      scale = typeOf(p.groupScale).getElementType();
+      // Weights that are scaled before the product have the left operand's precision, and so have their scales.
+      scale = integers ? typeOf(p.groupScale).getElementType() : lhs;
     } else if (p.grouping == Grouping::TwoLevel) {
       place = Place::BeforeMma;
     } else if (lhs != rhs) {
@@ -264,13 +266,38 @@ private:
                                    << segment.getK();
     SmallVector<NamedAttribute> bindings = {builder.getNamedAttr("lhs", code.bind(p.input)),
                                             builder.getNamedAttr("rhs", builder.getArrayAttr(code.bind(p.weight)))};
-    if (p.groupScale)
-      bindings.push_back(builder.getNamedAttr("group_scale", builder.getArrayAttr(code.bind(p.groupScale))));
+    if (p.groupScale) {
+      Attribute scales = code.bind(p.groupScale);
+      if (segment.getScale() && segment.getScale() != typeOf(p.groupScale).getElementType())
+        scales = narrowScales(code, *code.constant(p.groupScale), segment.getScale());
+      if (!scales)
+        return false;
+      bindings.push_back(builder.getNamedAttr("group_scale", builder.getArrayAttr(scales)));
+    }
     if (p.groupZeroPoint)
       bindings.push_back(builder.getNamedAttr("group_zero_point", builder.getArrayAttr(code.bind(p.groupZeroPoint))));
     bindings.push_back(builder.getNamedAttr("operands", builder.getArrayAttr(code.bindings)));
     mark(gemm, base, bindings);
     return true;
+  }
+
+  /// Scales of groups rounded to `type` (f16 or bf16): each weight changes by at most half a step of that type, as much
+  /// as the rounding of its product with the scale. Null where one would leave the type's normal range.
+  Attribute narrowScales(ScalarCode &code, const WeightData &data, Type type) {
+    const llvm::fltSemantics &semantics = cast<FloatType>(type).getFloatSemantics();
+    std::vector<uint16_t> narrow;
+    for (float scale : toFloats(data)) {
+      llvm::APFloat value(scale);
+      bool lossy;
+      value.convert(semantics, llvm::APFloat::rmNearestTiesToEven, &lossy);
+      if (scale != 0 && !value.isNormal()) {
+        refuse("a group scale of " + Twine(llvm::formatv("{0:e}", scale).str()) + " is out of the normal range of " +
+               toText(type));
+        return {};
+      }
+      narrow.push_back(uint16_t(value.bitcastToAPInt().getZExtValue()));
+    }
+    return code.bind("group_scale", WeightData::copyOf<uint16_t>(RankedTensorType::get(data.type.getShape(), type), narrow));
   }
 
   static Value mulOrNull(ScalarCode &code, Value a, Value b) { return a && b ? code.f.mul(a, b) : Value(); }
