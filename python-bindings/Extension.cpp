@@ -359,7 +359,7 @@ NB_MODULE(_runtime, m) {
                                  nullptr, dtype, nb::device::cuda::value, device);
           },
           nb::arg("shape"), nb::arg("code"), nb::arg("bits"), nb::arg("device"),
-          "An object with __dlpack__ that keeps the memory alive.");
+          "A DLPack capsule that keeps the memory alive.");
   nb::class_<Session>(m, "Session")
       .def(nb::init<Model &, uint32_t, const std::optional<std::string> &, bool, const std::string &>(),
            nb::arg("model"), nb::arg("threads"), nb::arg("isa").none(), nb::arg("profile"), nb::arg("device"))

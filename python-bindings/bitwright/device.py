@@ -59,7 +59,7 @@ class DeviceArray:
         if stream != -1 and (stream or LEGACY_STREAM) != self._stream:
             self._session.synchronize()
         code, bits = _DLPACK[self.dtype]
-        return self._memory.export(self.shape, code, bits, self.device).__dlpack__()
+        return self._memory.export(self.shape, code, bits, self.device)
 
     def numpy(self) -> np.ndarray:
         """A copy on the host; bfloat16 as uint16."""
