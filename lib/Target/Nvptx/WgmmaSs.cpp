@@ -64,7 +64,7 @@ void SsKernel::emit(const EmittedKernel &kernel) {
     }
     if (plan.splitK > 1) {
       w.barrierInit(exchange, 1);
-      w.expectBytes(exchange, (plan.splitK - 1) * plan.exchangePieces() * 16 * 128 * plan.consumers);
+      w.expectBytes(exchange, (plan.splitK - 1) * plan.exchangePieces() * 16 * 32 * plan.activeWarps());
     }
     w.fenceBarrierInit();
     w.prefetchTensorMap(lhsMap);
@@ -200,6 +200,7 @@ void SsKernel::consumer(Value warpGroup) {
   consumerId = w.sub(warpGroup, 1);
   lane128 = w.remu(thread, 128);
   Value lane = w.remu(lane128, 32);
+  warp = w.uniform(w.divu(lane128, 32));
   quad = w.remu(lane, 4);
   rowInTile = w.add(w.add(w.mul(consumerId, 64 * plan.blocks), w.mul(w.divu(lane128, 32), 16)), w.divu(lane, 4));
   if (plan.pdl)
@@ -256,8 +257,17 @@ void SsKernel::consumer(Value warpGroup) {
       sums.append(w.pin(parts)); // nothing may touch an accumulator before the wait
     }
     if (plan.splitK > 1)
-      exchangeSums(sums);
-    Values pending = epilogue(sums);
+      w.clusterWait(); // the peer's barriers exist
+    Values pending;
+    auto finish = [&] {
+      if (plan.splitK > 1)
+        exchangeSums(sums);
+      pending = epilogue(sums);
+    };
+    if (plan.activeWarps() == 4 * plan.consumers)
+      finish();
+    else
+      w.ifThen(w.ult(w.add(w.mul(consumerId, 4), warp), plan.activeWarps()), finish);
     Values result = {after[0], after[1], plan.columnBytes ? w.xori(columnParity, 1) : columnParity};
     result.append(pending);
     return result;
@@ -267,7 +277,6 @@ void SsKernel::consumer(Value warpGroup) {
 }
 
 void SsKernel::exchangeSums(Values &sums) {
-  w.clusterWait(); // the peer's barrier exists
   Value own = w.mul(w.add(w.mul(consumerId, 128), lane128), 16);
   unsigned stride = 16 * 128 * plan.consumers, words = plan.sliceAccumulators();
   for (unsigned d = 1; d < plan.splitK; ++d) {

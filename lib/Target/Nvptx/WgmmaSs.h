@@ -34,6 +34,9 @@ struct SsPlan {
   unsigned steps = 0;     ///< 128-byte steps along K
   bool pdl = false;
 
+  /// Warps that hold rows of the tile which were loaded; the others have nothing to exchange or store.
+  unsigned activeWarps() const { return blocks == 1 ? llvm::divideCeil(tokenRows, 16) : 4 * consumers; }
+
   unsigned slice = 0; ///< columns that one CTA finishes: tileN / splitK
   /// Weight rows are permuted inside groups of `group` so that a thread owns `span` = group / 4 columns side by side.
   unsigned group = 0, span = 0;

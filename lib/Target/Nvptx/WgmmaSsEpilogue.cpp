@@ -248,6 +248,9 @@ Values SsKernel::epilogue(Values sums) {
         loaded[chunk][i] = loadElements(i, chunk / slots(), chunk % slots());
   };
 
+  bool guard = plan.tokenRows < plan.tileM &&
+               llvm::any_of(plan.operands, [](auto &o) { return o.kind == OperandKind::Table; });
+  Value zero = plan.accumulator.isF32() ? w.constantF32(0) : w.constant(0);
   SmallVector<Values> pointers(plan.results.size());
   for (unsigned r = 0; r < plan.results.size(); ++r)
     for (unsigned slot = 0; slot < slots(); ++slot)
@@ -268,7 +271,10 @@ Values SsKernel::epilogue(Values sums) {
       for (unsigned i = 0; i < plan.span; ++i) {
         // Column i of the thread's span is accumulator pair i / 2 of the group.
         unsigned j = block * plan.group / 8 + i / 2;
-        Values arguments = {sums[(slot / 2) * plan.accumulators() + 4 * j + 2 * (slot % 2) + i % 2]};
+        Value sum = sums[(slot / 2) * plan.accumulators() + 4 * j + 2 * (slot % 2) + i % 2];
+        if (guard) // an index into a table must not come from rows that were never loaded
+          sum = w.select(inside(limits[slot], 0), sum, zero);
+        Values arguments = {sum};
         for (auto [o, operand] : llvm::enumerate(plan.operands))
           arguments.push_back(operand.kind == OperandKind::Row       ? rowOperands[o][slot]
                               : operand.kind == OperandKind::Column  ? columns[block][o][i]

@@ -63,7 +63,7 @@ private:
   Values operandPointers, resultPointers;
   Value thread, shared, full, empty, exchange, rank, firstTile, tileStep, firstStep, endStep, tileRows, tiles;
   // Of a consumer thread:
-  Value consumerId, lane128, quad, rowInTile;
+  Value consumerId, lane128, warp, quad, rowInTile; ///< lane128: of the warp group; quad: lane % 4
   Values scalars; ///< by operand: scalars and the shared-memory pointers of tables
   // Of the current tile:
   Value columnParity, firstColumn; ///< `firstColumn` of the thread

@@ -158,8 +158,9 @@ SsPlan bitwright::nvptx::planWgmmaSs(kernel::GemmOp op, kernel::ScheduleAttr sch
                        })
                            ? 16
                            : 0;
-  // Deferred stores need the registers for the packed results beside the next tile's accumulators, and the loop over tiles.
-  plan.deferred = words && plan.splitK == 1 &&
+  // Deferred stores need the registers for the packed results beside the next tile's accumulators, and a next tile.
+  // With few tokens a CTA has one tile.
+  plan.deferred = words && plan.splitK == 1 && plan.tokenRows == plan.tileM &&
                   plan.blocks * plan.accumulators() + kept <= keptRegisters(plan.consumers) - addresses && kept <= 64;
   if (plan.deferred) // two 16-byte stores a step when there are many, else one: enough to hide, and few peeled steps
     plan.storeSteps = std::min(plan.steps, llvm::divideCeil(kept, kept > 32 ? 8u : 4u));
