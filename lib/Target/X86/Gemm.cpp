@@ -57,10 +57,10 @@ private:
   Value rowSums;
   std::optional<RunCopier> copier;
   unsigned maxPanels(Isa isa) const {
-    return coded ? CodedProduct::maxPanels(isa, coded->integers) : MicroKernel::maxPanels(isa, kind);
+    return coded ? CodedProduct::maxPanels(isa) : MicroKernel::maxPanels(isa, kind);
   }
   unsigned rowsFor(Isa isa, unsigned nr) const {
-    return coded ? CodedProduct::rowsFor(isa, coded->integers) : MicroKernel::rowsFor(isa, kind, nr);
+    return coded ? CodedProduct::rowsFor(isa) : MicroKernel::rowsFor(isa, kind, nr);
   }
   /// Bytes of a row of A before padding.
   int64_t bytesOfRow(Isa isa) const {
@@ -443,7 +443,7 @@ void GemmEmitter::panelGroup(Value group, Value panel, unsigned panels, bool las
   if (coded) {
     k.forLoop(k.i64(0), count, mr, [&](Value blockRow) {
       Value rowsHere = k.min(k.i64(mr), k.sub(count, blockRow));
-      Value sums = rowSums ? k.gep(rowSums, k.mul(blockRow, coded->groupsOfK() * 4)) : Value();
+      Value sums = rowSums ? k.gep(rowSums, k.mul(blockRow, coded->bytesOfSums())) : Value();
       coded->emit(k.gep(k.scratch, k.mul(blockRow, rowBytes)), rowBytes, sums, panelIndex, panels, rowsHere,
                   accumulators);
       epilogue(group, panel, panels, lastIsPartial, firstRow, blockRow, rowsHere);
@@ -524,7 +524,7 @@ LogicalResult GemmEmitter::run() {
   // The same for every instruction set: the largest of all.
   int64_t bytesOfA = 0, bytesOfC = 0, bytesOfSums = 0;
   if (coded && coded->integers)
-    bytesOfSums = kTileRows * coded->groupsOfK() * 4;
+    bytesOfSums = kTileRows * (coded->groupsOfK() + 1) * 4;
   for (Isa isa : {Isa::Avx2, Isa::Avx512Vnni}) {
     bytesOfA = std::max(bytesOfA, roundUp((roundUp(bytesOfRow(isa), 4) + 64) * kTileRows + 64, 64));
     for (unsigned nr = 1; nr <= maxPanels(isa); ++nr)

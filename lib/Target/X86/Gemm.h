@@ -158,11 +158,14 @@ public:
   /// How the input lies in scratch: s8 as it is (Nibbles), or f32.
   PanelKind inputKind() const { return integers ? PanelKind::Nibbles : PanelKind::Floats; }
   int64_t groupsOfK() const { return groups; }
-  static unsigned maxPanels(Isa isa, bool integers);
-  static unsigned rowsFor(Isa isa, bool integers);
+  static unsigned maxPanels(Isa isa);
+  static unsigned rowsFor(Isa isa);
   /// Constant buffers; the same for every instruction set.
   void pack();
-  /// Sums of the input's codes a row and group, i32 [rows][groups], into `sums`.
+  /// Bytes of the sums of a row.
+  int64_t bytesOfSums() const { return scalesCodes() ? (groups + 1) / 2 * 4 : groups * 4; }
+  /// Sums X of the input's codes a row and group into `sums`: i32 [rows][groups] (times -8 where that is what the codes'
+  /// offset asks for), or 16 bits [rows][groups rounded up to 2].
   void sumRows(mlir::Value a, int64_t rowBytes, mlir::Value rows, mlir::Value sums);
   /// Accumulators of `rows` rows (at most rowsFor) and `nr` panels from `panelIndex` on, to `to`: [rowsFor][nr][16].
   void emit(mlir::Value a, int64_t rowBytes, mlir::Value sums, mlir::Value panelIndex, unsigned nr, mlir::Value rows,
@@ -171,6 +174,14 @@ public:
 private:
   void emitIntegers(unsigned mr, unsigned nr, mlir::Value a, int64_t rowBytes, mlir::Value sums, mlir::Value panelIndex,
                     mlir::Value to);
+  /// Two-level codes times S in registers: one accumulator for all groups, m X added two groups at a time.
+  bool scalesCodes() const;
+  void emitTwoLevel(unsigned mr, unsigned nr, mlir::Value a, int64_t rowBytes, mlir::Value sums, mlir::Value panelIndex,
+                    mlir::Value to);
+  llvm::SmallVector<mlir::Value> sumSteps(unsigned mr, unsigned nr, mlir::Value a, int64_t rowBytes,
+                                          llvm::ArrayRef<mlir::Value> panel, int64_t steps, unsigned halves,
+                                          mlir::ValueRange start,
+                                          llvm::function_ref<mlir::Value(unsigned, mlir::Value)> change);
   void emitFloats(unsigned mr, unsigned nr, mlir::Value a, int64_t rowBytes, mlir::Value panelIndex, mlir::Value to);
 
   KernelBuilder &k;

@@ -37,10 +37,15 @@ CodedProduct::CodedProduct(KernelBuilder &k, const ConvAnchor &a) : integers(!a.
   twoLevel = bool(a.groupScale);
 }
 
-unsigned CodedProduct::maxPanels(Isa isa, bool integers) { return isa == Isa::Avx2 ? 1 : integers ? 2 : 4; }
+unsigned CodedProduct::maxPanels(Isa isa) { return isa == Isa::Avx2 ? 1 : 2; }
 // Registers (of 32 zmm, or 16 ymm that hold half a panel each): accumulators, two panels' codes before and behind the
-// unpacking, the mask; floats also scales and zero points.
-unsigned CodedProduct::rowsFor(Isa isa, bool integers) { return isa == Isa::Avx2 ? 4 : integers ? 12 : 4; }
+// unpacking, the mask; scales and zero points.
+unsigned CodedProduct::rowsFor(Isa isa) { return isa == Isa::Avx2 ? 4 : 12; }
+
+bool CodedProduct::scalesCodes() const {
+  // code * S <= 255 as an unsigned byte: too much for the pair sums of AVX2. Sums of x over a group must fit 16 bits.
+  return twoLevel && k.isa != Isa::Avx2 && columns <= 256;
+}
 
 //===----------------------------------------------------------------------===//
 // Packing
@@ -97,13 +102,16 @@ void CodedProduct::pack() {
 
   if (twoLevel) {
     std::vector<int64_t> s = toIntegers(*k.constant(a.groupScale)), m = toIntegers(*k.constant(a.groupOffset));
-    // 16 x S as u8, then 16 x m as s8; m of a group that is not normalised needs 16 bits: then both are.
-    std::vector<int16_t> lanes(size_t(places * 2 * kLanes));
+    std::vector<uint8_t> scales(size_t(places * kLanes), 1);
+    int64_t pairs = (groups + 1) / 2;
+    std::vector<int16_t> offsets(size_t(layout.groups * layout.panels() * pairs * kLanes * 2));
     forEachParameter(layout, groups, {}, [&](int64_t place, int64_t lane, int64_t channel, int64_t group) {
-      lanes[size_t(place * 2 * kLanes + lane)] = int16_t(s[size_t(channel * groups + group)]);
-      lanes[size_t((place * 2 + 1) * kLanes + lane)] = int16_t(m[size_t(channel * groups + group)]);
+      scales[size_t(place * kLanes + lane)] = uint8_t(s[size_t(channel * groups + group)]);
+      int64_t pair = place / groups * pairs + group / 2;
+      offsets[size_t((pair * kLanes + lane) * 2 + group % 2)] = int16_t(m[size_t(channel * groups + group)]);
     });
-    parameters = k.constantBuffer("groups [group][N/16][K/group][S, m][16] s16", ArrayRef<int16_t>(lanes));
+    parameters = k.constantBuffer("group scales [group][N/16][K/group][16] u8", ArrayRef<uint8_t>(scales));
+    zeros = k.constantBuffer("group offsets [group][N/16][K/group/2][16][2] s16", ArrayRef<int16_t>(offsets));
   }
   // The input's zero point times the weights' sums: into the start, or for float sums group by group.
   std::vector<int64_t> bias = a.bias ? toIntegers(*k.constant(a.bias)) : std::vector<int64_t>();
@@ -162,6 +170,13 @@ void CodedProduct::sumRows(Value rows0, int64_t rowBytes, Value rows, Value sums
           sum = arith::AddIOp::create(k.b, k.loc, sum, piece);
           done += part;
         }
+      if (scalesCodes()) { // pairs of 16 bits
+        Value narrow = arith::TruncIOp::create(k.b, k.loc, k.intType(16), sum);
+        k.store(narrow, k.gep(sums, k.add(k.mul(r, (groups + 1) / 2 * 4), k.mul(g, 2))));
+        return;
+      }
+      if (!twoLevel && !zeros) // what the codes' offset of 8 adds, taken back
+        sum = arith::MulIOp::create(k.b, k.loc, sum, k.constantInt(i32, -8));
       k.store(sum, k.gep(sums, k.mul(k.add(k.mul(r, groups), g), 4)));
     });
   });
@@ -173,22 +188,34 @@ void CodedProduct::sumRows(Value rows0, int64_t rowBytes, Value rows, Value sums
 
 void CodedProduct::emit(Value input, int64_t rowBytes, Value sums, Value panelIndex, unsigned nr, Value rows,
                         Value to) {
-  unsigned mr = rowsFor(k.isa, integers);
+  unsigned mr = rowsFor(k.isa);
   auto some = [&](unsigned count, Value firstRow) {
     Value from = k.gep(input, k.mul(firstRow, rowBytes));
     Value target = k.gep(to, k.mul(firstRow, int64_t(nr) * kStepBytes));
-    if (integers)
-      emitIntegers(count, nr, from, rowBytes, k.gep(sums, k.mul(firstRow, groups * 4)), panelIndex, target);
-    else
+    if (!integers)
       emitFloats(count, nr, from, rowBytes, panelIndex, target);
+    else if (scalesCodes())
+      emitTwoLevel(count, nr, from, rowBytes, k.gep(sums, k.mul(firstRow, (groups + 1) / 2 * 4)), panelIndex, target);
+    else
+      emitIntegers(count, nr, from, rowBytes, k.gep(sums, k.mul(firstRow, groups * 4)), panelIndex, target);
   };
-  // Few rows: one at a time; more: all, the missing ones from whatever lies in scratch.
-  auto branch = scf::IfOp::create(k.b, k.loc, k.less(rows, k.i64(3)), /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(k.b);
-  k.b.setInsertionPoint(branch.thenBlock()->getTerminator());
-  k.forLoop(k.i64(0), rows, 1, [&](Value r) { some(1, r); });
-  k.b.setInsertionPoint(branch.elseBlock()->getTerminator());
-  some(mr, k.i64(0));
+  // One or two rows: one at a time; more: half the block, or all of it, the missing ones from whatever lies in scratch.
+  auto either = [&](Value condition, llvm::function_ref<void()> first, llvm::function_ref<void()> second) {
+    auto branch = scf::IfOp::create(k.b, k.loc, condition, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(k.b);
+    k.b.setInsertionPoint(branch.thenBlock()->getTerminator());
+    first();
+    k.b.setInsertionPoint(branch.elseBlock()->getTerminator());
+    second();
+  };
+  either(
+      k.less(rows, k.i64(3)), [&] { k.forLoop(k.i64(0), rows, 1, [&](Value r) { some(1, r); }); },
+      [&] {
+        if (mr < 8)
+          return some(mr, k.i64(0));
+        either(
+            k.less(rows, k.i64(mr / 2 + 1)), [&] { some(mr / 2, k.i64(0)); }, [&] { some(mr, k.i64(0)); });
+      });
 }
 
 namespace {
@@ -214,6 +241,15 @@ struct Lanes {
     return arith::AddIOp::create(k.b, k.loc, sum,
                                  k.intrinsic("llvm.x86.avx2.pmadd.wd", ints(), {pairs, k.constantInt(words, 1)}));
   }
+  /// A part of 16 lanes.
+  Value part(Value whole, unsigned p) {
+    if (wide)
+      return whole;
+    SmallVector<int64_t> order(8);
+    for (int64_t i = 0; i < 8; ++i)
+      order[i] = int64_t(p) * 8 + i;
+    return vector::ShuffleOp::create(k.b, k.loc, whole, whole, order);
+  }
   /// 16 lanes from the parts.
   Value join(ArrayRef<Value> parts) {
     if (parts.size() == 1)
@@ -226,73 +262,160 @@ struct Lanes {
 };
 } // namespace
 
+/// Sums of products over steps of 8 k. `sums`: [mr][nr][parts][halves]; `panel` points to the first step of each
+/// panel; `change` is applied to unpacked codes.
+SmallVector<Value> CodedProduct::sumSteps(unsigned mr, unsigned nr, Value input, int64_t rowBytes, ArrayRef<Value> panel,
+                                          int64_t steps, unsigned halves, ValueRange start,
+                                          llvm::function_ref<Value(unsigned, Value)> change) {
+  Lanes lanes{k, k.isa != Isa::Avx2};
+  unsigned parts = lanes.parts();
+  Value mask = k.constantInt(lanes.ints(), 0x0f0f0f0f);
+  return k.forLoop(k.i64(0), k.i64(steps), 1, start, [&](Value s, ValueRange carried) {
+    SmallVector<Value> next(carried.begin(), carried.end());
+    for (unsigned half = 0; half < 2; ++half) {
+      SmallVector<Value> unpacked;
+      for (unsigned j = 0; j < nr; ++j)
+        for (unsigned p = 0; p < parts; ++p) {
+          Value raw = lanes.load(k.gep(panel[j], k.mul(s, kStepBytes)), p);
+          if (half)
+            raw = arith::ShRUIOp::create(k.b, k.loc, raw, k.constantInt(lanes.ints(), 4));
+          raw = arith::AndIOp::create(k.b, k.loc, raw, mask);
+          unpacked.push_back(change ? change(j, raw) : raw);
+        }
+      for (unsigned m = 0; m < mr; ++m) {
+        Value x =
+            k.splat(k.load(k.intType(32), 1, k.gep(input, k.add(k.mul(s, 8), int64_t(m) * rowBytes + half * 4))),
+                    lanes.width());
+        for (unsigned j = 0; j < nr; ++j)
+          for (unsigned p = 0; p < parts; ++p) {
+            Value &sum = next[((m * nr + j) * parts + p) * halves + (halves == 2 ? half : 0)];
+            sum = lanes.multiplyAdd(sum, unpacked[j * parts + p], x);
+          }
+      }
+    }
+    return next;
+  });
+}
+
+void CodedProduct::emitTwoLevel(unsigned mr, unsigned nr, Value input, int64_t rowBytes, Value sums, Value panelIndex,
+                                Value to) {
+  Type i32 = k.vec(k.intType(32), kLanes), words = k.vec(k.intType(16), 2 * kLanes);
+  unsigned halves = mr == 1 ? 2 : 1; // a lonely row's chains of additions are cut in two
+  int64_t steps = columns / 8, pairs = (groups + 1) / 2;
+  auto panel = [&](unsigned j) { return k.add(panelIndex, j); };
+  auto asWords = [&](Value v) -> Value {
+    return vector::BitCastOp::create(k.b, k.loc, cast<VectorType>(words), v);
+  };
+  SmallVector<Value> acc;
+  for (unsigned m = 0; m < mr; ++m)
+    for (unsigned j = 0; j < nr; ++j) {
+      acc.push_back(k.load(k.intType(32), kLanes, k.gep(start, k.mul(panel(j), kStepBytes)), {}, true));
+      if (halves == 2)
+        acc.push_back(k.constantInt(i32, 0));
+    }
+  // m_g * X_g, two groups an instruction.
+  acc = k.forLoop(k.i64(0), k.i64(pairs), 1, acc, [&](Value pair, ValueRange carried) {
+    SmallVector<Value> next(carried.begin(), carried.end()), offsets;
+    for (unsigned j = 0; j < nr; ++j)
+      offsets.push_back(asWords(
+          k.load(k.intType(32), kLanes, k.gep(zeros, k.mul(k.add(k.mul(panel(j), pairs), pair), kStepBytes)), {}, true)));
+    for (unsigned m = 0; m < mr; ++m) {
+      Value x = asWords(k.splat(k.load(k.intType(32), 1, k.gep(sums, k.mul(k.add(pair, int64_t(m) * pairs), 4))), kLanes));
+      for (unsigned j = 0; j < nr; ++j) {
+        Value &sum = next[(m * nr + j) * halves];
+        sum = k.intrinsic("llvm.x86.avx512.vpdpwssd.512", i32, {sum, x, offsets[j]});
+      }
+    }
+    return next;
+  });
+  acc = k.forLoop(k.i64(0), k.i64(groups), 1, acc, [&](Value g, ValueRange carried) {
+    SmallVector<Value> scale, from;
+    for (unsigned j = 0; j < nr; ++j) {
+      // S in both halves of a word: two codes at a time, no carry between them.
+      Value s = arith::ExtUIOp::create(
+          k.b, k.loc, i32,
+          k.load(k.intType(8), kLanes, k.gep(parameters, k.mul(k.add(k.mul(panel(j), groups), g), kLanes)), {}, true));
+      scale.push_back(asWords(arith::MulIOp::create(k.b, k.loc, s, k.constantInt(i32, 0x10001))));
+      from.push_back(k.gep(codes, k.add(k.mul(panel(j), layout.panelBytes()), k.mul(g, steps * kStepBytes))));
+    }
+    return sumSteps(mr, nr, k.gep(input, k.mul(g, columns)), rowBytes, from, steps, halves, carried,
+                    [&](unsigned j, Value code) -> Value {
+                      Value scaled = arith::MulIOp::create(k.b, k.loc, asWords(code), scale[j]);
+                      return vector::BitCastOp::create(k.b, k.loc, cast<VectorType>(i32), scaled);
+                    });
+  });
+  for (unsigned i = 0; i < mr * nr; ++i) {
+    Value sum = acc[i * halves];
+    if (halves == 2)
+      sum = arith::AddIOp::create(k.b, k.loc, sum, acc[i * halves + 1]);
+    k.store(sum, k.gep(to, int64_t(i) * kStepBytes));
+  }
+}
+
 void CodedProduct::emitIntegers(unsigned mr, unsigned nr, Value input, int64_t rowBytes, Value sums, Value panelIndex,
                                 Value to) {
   Lanes lanes{k, k.isa != Isa::Avx2};
   unsigned parts = lanes.parts(), halves = mr == 1 ? 2 : 1; // a lonely row's chains of additions are cut in two
   Type i32 = k.vec(k.intType(32), kLanes);
-  int64_t steps = (columns + 7) / 8;
+  int64_t steps = (columns + 7) / 8, pairs = (groups + 1) / 2;
   auto make = [&](Value x, Value y, auto op) -> Value { return decltype(op)::create(k.b, k.loc, x, y); };
   VectorBuilder f(k, kLanes);
   auto total = [&](unsigned m, unsigned j) { return k.gep(to, int64_t(m * nr + j) * kStepBytes); };
   auto panel = [&](unsigned j) { return k.add(panelIndex, j); };
-  for (unsigned m = 0; m < mr; ++m)
-    for (unsigned j = 0; j < nr; ++j)
-      k.store(a.floatSums ? k.constantFloat(0, kLanes)
-                          : k.load(k.intType(32), kLanes, k.gep(start, k.mul(panel(j), kStepBytes)), {}, true),
-              total(m, j));
+  auto startOf = [&](unsigned j) {
+    return k.load(k.intType(32), kLanes, k.gep(start, k.mul(panel(j), kStepBytes)), {}, true);
+  };
+  bool kept = a.floatSums || twoLevel; // totals of all groups lie in memory
+  for (unsigned i = 0; kept && i < mr * nr; ++i)
+    k.store(a.floatSums ? k.constantFloat(0, kLanes) : startOf(i % nr), total(i / nr, i % nr));
 
   k.forLoop(k.i64(0), k.i64(groups), 1, [&](Value g) {
-    Value mask = k.constantInt(lanes.ints(), 0x0f0f0f0f);
-    SmallVector<Value> acc(mr * nr * parts * halves, k.constantInt(lanes.ints(), 0));
-    Value inputGroup = k.gep(input, k.mul(g, columns));
-    SmallVector<Value> codeGroup;
-    for (unsigned j = 0; j < nr; ++j)
-      codeGroup.push_back(k.gep(codes, k.add(k.mul(panel(j), layout.panelBytes()), k.mul(g, steps * kStepBytes))));
-    acc = k.forLoop(k.i64(0), k.i64(steps), 1, acc, [&](Value s, ValueRange carried) {
-      SmallVector<Value> next(carried.begin(), carried.end());
-      for (unsigned half = 0; half < 2; ++half) {
-        SmallVector<Value> unpacked;
-        for (unsigned j = 0; j < nr; ++j)
-          for (unsigned p = 0; p < parts; ++p) {
-            Value raw = lanes.load(k.gep(codeGroup[j], k.mul(s, kStepBytes)), p);
-            if (half)
-              raw = make(raw, k.constantInt(lanes.ints(), 4), arith::ShRUIOp());
-            unpacked.push_back(make(raw, mask, arith::AndIOp()));
-          }
-        for (unsigned m = 0; m < mr; ++m) {
-          Value x = k.splat(
-              k.load(k.intType(32), 1, k.gep(inputGroup, k.add(k.mul(s, 8), int64_t(m) * rowBytes + half * 4))),
-              lanes.width());
-          for (unsigned j = 0; j < nr; ++j)
-            for (unsigned p = 0; p < parts; ++p) {
-              Value &sum = next[((m * nr + j) * parts + p) * halves + (halves == 2 ? half : 0)];
-              sum = lanes.multiplyAdd(sum, unpacked[j * parts + p], x);
-            }
+    auto place = [&](unsigned j) { return k.add(k.mul(panel(j), groups), g); };
+    auto rowSum = [&](unsigned m) {
+      return k.splat(k.load(k.intType(32), 1, k.gep(sums, k.mul(k.add(g, int64_t(m) * groups), 4))), kLanes);
+    };
+    SmallVector<Value> from, zero(nr), correction(nr), acc;
+    for (unsigned j = 0; j < nr; ++j) {
+      from.push_back(k.gep(codes, k.add(k.mul(panel(j), layout.panelBytes()), k.mul(g, steps * kStepBytes))));
+      if (zeros && !twoLevel)
+        zero[j] = arith::ExtSIOp::create(
+            k.b, k.loc, i32, k.load(k.intType(16), kLanes, k.gep(zeros, k.mul(place(j), 2 * kLanes)), {}, true));
+      if (corrections)
+        correction[j] = k.load(k.intType(32), kLanes, k.gep(corrections, k.mul(place(j), kStepBytes)), {}, true);
+    }
+    for (unsigned m = 0; m < mr; ++m)
+      for (unsigned j = 0; j < nr; ++j) {
+        Value begin = k.constantInt(i32, 0);
+        if (!twoLevel) {
+          begin = rowSum(m); // -8 X, or X where there are zero points
+          if (zero[j])
+            begin = make(k.constantInt(i32, 0), make(begin, zero[j], arith::MulIOp()), arith::SubIOp());
+          if (correction[j])
+            begin = make(begin, correction[j], arith::SubIOp());
+          if (!a.floatSums)
+            begin = make(begin, startOf(j), arith::AddIOp());
+        }
+        for (unsigned p = 0; p < parts; ++p) {
+          acc.push_back(lanes.part(begin, p));
+          if (halves == 2)
+            acc.push_back(k.constantInt(lanes.ints(), 0));
         }
       }
-      return next;
-    });
-    auto parameter = [&](unsigned j, Value base, int64_t bytes, int64_t offset) {
-      return k.gep(base, k.add(k.mul(k.add(k.mul(panel(j), groups), g), bytes), offset));
-    };
-    auto words = [&](Value pointer) -> Value {
-      return arith::ExtSIOp::create(k.b, k.loc, i32, k.load(k.intType(16), kLanes, pointer, {}, true));
-    };
+    acc = sumSteps(mr, nr, k.gep(input, k.mul(g, columns)), rowBytes, from, steps, halves, acc, nullptr);
     for (unsigned j = 0; j < nr; ++j) {
-      Value scale, offset, correction;
+      Value scale, offset;
+      if (a.floatSums)
+        scale = k.load(k.f32(), kLanes, k.gep(parameters, k.mul(place(j), kStepBytes)), {}, true);
       if (twoLevel) {
-        scale = words(parameter(j, parameters, 4 * kLanes, 0));
-        offset = words(parameter(j, parameters, 4 * kLanes, 2 * kLanes));
-      } else if (a.floatSums) {
-        scale = k.load(k.f32(), kLanes, parameter(j, parameters, kStepBytes, 0), {}, true);
+        scale = arith::ExtUIOp::create(k.b, k.loc, i32,
+                                       k.load(k.intType(8), kLanes, k.gep(parameters, k.mul(place(j), kLanes)), {}, true));
+        // The offset of an even group is the low half of a pair, that of an odd one the high half.
+        Value pair = k.add(k.mul(panel(j), pairs), k.div(g, k.i64(2)));
+        Value up = arith::TruncIOp::create(k.b, k.loc, k.intType(32), k.mul(k.sub(k.i64(1), k.rem(g, k.i64(2))), 16));
+        offset = make(k.load(k.intType(32), kLanes, k.gep(zeros, k.mul(pair, kStepBytes)), {}, true),
+                      k.splat(up, kLanes), arith::ShLIOp());
+        offset = make(offset, k.constantInt(i32, 16), arith::ShRSIOp());
       }
-      if (zeros)
-        offset = words(parameter(j, zeros, 2 * kLanes, 0));
-      else if (!twoLevel)
-        offset = k.constantInt(i32, 8);
-      if (corrections)
-        correction = k.load(k.intType(32), kLanes, parameter(j, corrections, kStepBytes, 0), {}, true);
       for (unsigned m = 0; m < mr; ++m) {
         SmallVector<Value> joined;
         for (unsigned p = 0; p < parts; ++p) {
@@ -300,21 +423,12 @@ void CodedProduct::emitIntegers(unsigned mr, unsigned nr, Value input, int64_t r
           joined.push_back(halves == 2 ? make(one[0], one[1], arith::AddIOp()) : one[0]);
         }
         Value sum = lanes.join(joined);
-        Value x = k.splat(k.load(k.intType(32), 1, k.gep(sums, k.mul(k.add(g, int64_t(m) * groups), 4))), kLanes);
-        Value shifted = make(x, offset, arith::MulIOp());
-        Value old = k.load(a.floatSums ? k.f32() : k.intType(32), kLanes, total(m, j));
-        Value now;
-        if (a.floatSums) {
-          sum = make(sum, shifted, arith::SubIOp());
-          if (correction)
-            sum = make(sum, correction, arith::SubIOp());
-          now = f.fma(f.toFloat(sum), scale, old);
-        } else if (twoLevel) {
-          now = make(make(old, make(sum, scale, arith::MulIOp()), arith::AddIOp()), shifted, arith::AddIOp());
-        } else {
-          now = make(make(old, sum, arith::AddIOp()), shifted, arith::SubIOp());
-        }
-        k.store(now, total(m, j));
+        if (a.floatSums)
+          sum = f.fma(f.toFloat(sum), scale, k.load(k.f32(), kLanes, total(m, j)));
+        else if (twoLevel)
+          sum = make(make(k.load(k.intType(32), kLanes, total(m, j)), make(sum, scale, arith::MulIOp()), arith::AddIOp()),
+                     make(rowSum(m), offset, arith::MulIOp()), arith::AddIOp());
+        k.store(sum, total(m, j));
       }
     }
   });
@@ -336,6 +450,8 @@ void CodedProduct::emitFloats(unsigned mr, unsigned nr, Value input, int64_t row
             k.b, k.loc, i32, k.load(k.intType(16), kLanes, k.gep(zeros, k.mul(place, 2 * kLanes)), {}, true))));
       else
         zero.push_back(nibbles ? k.constantFloat(8, kLanes) : Value());
+      if (nibbles) // see below
+        zero.back() = f.add(zero.back(), f.constant(0x1p23f));
       codeGroup.push_back(k.gep(codes, k.add(k.mul(panel, layout.panelBytes()), k.mul(g, steps * kStepBytes))));
     }
     Value inputGroup = k.gep(input, k.mul(g, columns * 4));
@@ -346,10 +462,15 @@ void CodedProduct::emitFloats(unsigned mr, unsigned nr, Value input, int64_t row
       for (int64_t i = 0; i < perStep; ++i) {
         SmallVector<Value> w;
         for (unsigned j = 0; j < nr; ++j) {
-          Value code = nibbles ? f.andi(f.lshr(raw[j], int(i % 4 * 8 + i / 4 * 4)), f.constant(int32_t(15)))
-                               : f.ashr(f.shl(raw[j], int(24 - 8 * i)), 24);
-          Value real = f.toFloat(code);
-          // Exact: both are small integers.
+          Value real;
+          if (nibbles) { // the code in the low bits of 2^23 is the float 2^23 + code
+            int at = int(i % 4 * 8 + i / 4 * 4);
+            Value code = f.andi(at ? f.lshr(raw[j], at) : raw[j], f.constant(int32_t(15)));
+            real = f.bitcastToFloat(f.ori(code, f.constant(int32_t(0x4b000000))));
+          } else {
+            real = f.toFloat(f.ashr(f.shl(raw[j], int(24 - 8 * i)), 24));
+          }
+          // Exact: integers below 2^24.
           w.push_back(f.mul(zero[j] ? f.sub(real, zero[j]) : real, scale[j]));
         }
         for (unsigned m = 0; m < mr; ++m) {
