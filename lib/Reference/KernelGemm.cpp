@@ -214,18 +214,27 @@ void accumulateFloats(kernel::GemmOp op, const KernelInputs &inputs, int64_t row
     double v = attr.getLhs().isF16() ? 0x1p-11 : attr.getLhs().isBF16() ? 0x1p-8 : 0;
     if (attr.getGrouping() == kernel::Grouping::None || attr.getPlace() == kernel::Place::PartialSums)
       v = 0; // codes are exact
-    terms += partial ? 3.0 * double(groups) : double(k) + 3.0 * double(groups);
+    // A kernel may scale the integer sum of every 128 products of a larger group.
+    const int64_t piece = std::min<int64_t>(group, 128), pieces = (group + piece - 1) / piece;
+    terms += partial ? 3.0 * double(groups * pieces) : double(k) + 3.0 * double(groups);
     for (int64_t c = 0; c < n; ++c) {
       const float *w = segment.codes.data() + c * k;
       for (int64_t g = 0; g < groups; ++g) {
         double scale = segment.scales.empty() ? 1.0 : segment.scales[c * groups + g];
         double zero = segment.zeroPoints.empty() ? 0.0 : segment.zeroPoints[c * groups + g];
         double sum = 0, size = 0, xs = 0, xAbs = 0;
+        double pieceSum = 0, pieceXs = 0, pieceSums = 0, piecesXs = 0; // of the pieces: |sum| added up
         for (int64_t j = g * group; j < (g + 1) * group; ++j) {
           sum += double(x[j]) * w[j];
           size += std::fabs(double(x[j]) * w[j]);
           xs += x[j];
           xAbs += std::fabs(x[j]);
+          pieceSum += double(x[j]) * w[j];
+          pieceXs += x[j];
+          if ((j - g * group) % piece == piece - 1 || j + 1 == (g + 1) * group) {
+            pieceSums += std::fabs(pieceSum), piecesXs += std::fabs(pieceXs);
+            pieceSum = pieceXs = 0;
+          }
           rounded[c] += 3 * v * std::fabs(double(x[j])) * (std::fabs(w[j]) + std::fabs(zero) + 16) * std::fabs(scale);
         }
         if (attr.getGrouping() == kernel::Grouping::TwoLevel) {
@@ -235,7 +244,7 @@ void accumulateFloats(kernel::GemmOp op, const KernelInputs &inputs, int64_t row
         }
         sums[c] += (sum - zero * xs) * scale;
         // Codes may be summed with a bias of at most 16 that the zero point takes back.
-        magnitude[c] += (partial ? std::fabs(sum) + (std::fabs(zero) + 16) * std::fabs(xs) : size + (std::fabs(zero) + (attr.getRhs().isInteger() ? 16 : 0)) * xAbs) * std::fabs(scale);
+        magnitude[c] += (partial ? pieceSums + (std::fabs(zero) + 16) * piecesXs : size + (std::fabs(zero) + (attr.getRhs().isInteger() ? 16 : 0)) * xAbs) * std::fabs(scale);
       }
     }
     start += k;
