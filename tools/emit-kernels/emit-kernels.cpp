@@ -44,6 +44,7 @@ static ArrayAttr proposed(Operation *op) {
 
 static cl::opt<bool> emulate("emulate", cl::desc("run each kernel in the emulator on random data and compare with the reference"));
 static cl::list<int64_t> rowCounts("m", cl::CommaSeparated, cl::desc("numbers of rows to emulate (default 1,7,17,64,129, where the schedule serves them)"));
+static cl::opt<bool> naive("naive", cl::desc("the naive kernel of each kernel.gemm instead of its schedules"));
 static cl::opt<uint64_t> seed("seed", cl::desc("of data and order of events"), cl::init(1));
 static cl::opt<unsigned> resident("resident", cl::desc("CTAs of a persistent kernel"), cl::init(3));
 
@@ -51,13 +52,13 @@ static LogicalResult runEmulated(Operation *op, kernel::ScheduleAttr schedule, u
   std::vector<int64_t> counts(rowCounts.begin(), rowCounts.end());
   if (counts.empty())
     counts = {1, 7, 17, 64, 129};
-  if (std::string failed = nvptx::supports(op, schedule); !failed.empty()) {
+  if (std::string failed = schedule ? nvptx::supports(op, schedule) : ""; !failed.empty()) {
     llvm::outs() << SymbolTable::getSymbolName(op) << " schedule " << number << ": not covered: " << failed << "\n";
     return failure();
   }
   bool ok = true;
   for (int64_t m : counts) {
-    if (m < schedule.getMLo() || (schedule.getMHi() && m > schedule.getMHi()))
+    if (schedule && (m < schedule.getMLo() || (schedule.getMHi() && m > schedule.getMHi())))
       continue;
     nvptx::TrialOptions options;
     options.m = m, options.seed = seed, options.residentCtas = resident, options.hostThreads = 2;
@@ -69,16 +70,20 @@ static LogicalResult runEmulated(Operation *op, kernel::ScheduleAttr schedule, u
   return success(ok);
 }
 
-static LogicalResult run(Operation *op, ArrayAttr schedules) {
+static LogicalResult run(Operation *op, ArrayAttr attributes) {
   bool all = true;
-  for (auto [i, schedule] : llvm::enumerate(schedules.getAsRange<kernel::ScheduleAttr>())) {
+  auto schedules = llvm::to_vector(attributes.getAsRange<kernel::ScheduleAttr>());
+  if (naive)
+    schedules.assign(isa<kernel::GemmOp>(op) ? 1 : 0, {});
+  for (auto [i, schedule] : llvm::enumerate(schedules)) {
     if (emulate) {
       all &= succeeded(runEmulated(op, schedule, unsigned(i)));
       continue;
     }
     OwningOpRef<ModuleOp> module = ModuleOp::create(op->getLoc());
     std::string symbol = SymbolTable::getSymbolName(op).str() + "_" + std::to_string(i);
-    auto emitted = nvptx::emitKernel(op, schedule, *module, symbol);
+    auto emitted = schedule ? nvptx::emitKernel(op, schedule, *module, symbol)
+                            : nvptx::emitNaive(cast<kernel::GemmOp>(op), nvptx::Arch::Sm80, *module, symbol);
     if (failed(emitted) || failed(mlir::verify(*module)))
       return failure();
     if (emitKind == Emit::Nvvm) {
@@ -95,8 +100,11 @@ static LogicalResult run(Operation *op, ArrayAttr schedules) {
     auto assembled = nvptx::assemble(*ptx, emitted->arch, op->getLoc());
     if (failed(assembled))
       return failure();
+    std::string shown = "naive";
+    if (schedule)
+      shown.clear(), llvm::raw_string_ostream(shown) << schedule;
     for (const nvptx::KernelResources &kernel : assembled->kernels)
-      llvm::outs() << kernel.symbol << " " << schedule << ": " << kernel.registers << " registers, "
+      llvm::outs() << kernel.symbol << " " << shown << ": " << kernel.registers << " registers, "
                    << kernel.spillBytes << " bytes spilled, " << emitted->sharedBytes << " bytes shared, "
                    << emitted->threads << " threads\n";
     for (const std::string &warning : assembled->warnings)

@@ -328,7 +328,8 @@ std::string bitwright::nvptx::tryKernel(Operation *op, kernel::ScheduleAttr sche
     return success();
   });
   OwningOpRef<ModuleOp> module = ModuleOp::create(op->getLoc());
-  auto emitted = emitKernel(op, schedule, *module, "kernel_under_trial");
+  auto emitted = schedule ? emitKernel(op, schedule, *module, "kernel_under_trial")
+                          : emitNaive(cast<kernel::GemmOp>(op), Arch::Sm80, *module, "kernel_under_trial");
   if (failed(emitted) || failed(mlir::verify(*module)))
     return text.empty() ? "the kernel could not be emitted" : text;
 

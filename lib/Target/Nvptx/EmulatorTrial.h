@@ -43,7 +43,8 @@ struct TrialOptions {
 /// Random inputs for `op`: full-range integers, floats of few bits.
 reference::KernelInputs makeInputs(mlir::Operation *op, const TrialOptions &options);
 
-/// "" when everything agrees. Diagnostics of the emulator are part of the text.
+/// "" when everything agrees. Diagnostics of the emulator are part of the text. Without a schedule: the naive kernel of a
+/// kernel.gemm.
 std::string tryKernel(mlir::Operation *op, kernel::ScheduleAttr schedule, const TrialOptions &options);
 
 } // namespace bitwright::nvptx

@@ -129,6 +129,15 @@ Value KernelWriter::trunc(Value a, Type type) { return arith::TruncIOp::create(b
 Value KernelWriter::bitcast(Value a, Type type) {
   return a.getType() == type ? a : Value(LLVM::BitcastOp::create(builder, loc, type, a));
 }
+Value KernelWriter::nibble(Value a) {
+  auto truncation = a.getDefiningOp<arith::TruncIOp>();
+  if (!truncation || !truncation.getIn().getType().isInteger(32))
+    return zext(a, i32());
+  Value wide = truncation.getIn();
+  if (truncation->use_empty())
+    truncation->erase();
+  return andi(wide, 15);
+}
 
 Value KernelWriter::addf(Value a, Value b) { return arith::AddFOp::create(builder, loc, a, b); }
 Value KernelWriter::subf(Value a, Value b) { return arith::SubFOp::create(builder, loc, a, b); }

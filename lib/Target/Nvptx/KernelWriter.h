@@ -88,6 +88,8 @@ public:
   Value sext(Value a, Type type);
   Value trunc(Value a, Type type);
   Value bitcast(Value a, Type type);
+  /// An i4 in the low bits of an i32, the others zero. A truncation that made it is undone: i4 has no registers.
+  Value nibble(Value a);
 
   //===--- f32 ----------------------------------------------------------------===//
   Value addf(Value a, Value b);

@@ -31,7 +31,8 @@ static Values packNarrow(KernelWriter &w, ValueRange values, unsigned bits) {
   Values words;
   for (auto [i, value] : llvm::enumerate(values)) {
     unsigned at = unsigned(i) * bits % 32;
-    Value part = w.shl(w.zext(w.bitcast(value, w.builder.getIntegerType(bits)), w.i32()), at);
+    Value part = bits == 4 ? w.nibble(value) : w.zext(w.bitcast(value, w.builder.getIntegerType(bits)), w.i32());
+    part = w.shl(part, at);
     if (at)
       words.back() = w.ori(words.back(), part);
     else

@@ -183,8 +183,8 @@ void NaiveGenerator::run(ValueRange arguments, const EmittedKernel &kernel) {
       Type type = op.getResultElement(unsigned(i));
       unsigned bits = type.getIntOrFloatBitWidth();
       if (bits == 4) {
-        Value byte = w.ori(w.zext(emitted[i][0], w.i8()), w.shl(w.zext(emitted[i][1], w.i8()), 4));
-        w.store(byte, w.offset(pointer, w.shru(index, 1)), 1);
+        Value byte = w.ori(w.nibble(emitted[i][0]), w.shl(w.nibble(emitted[i][1]), 4));
+        w.store(w.trunc(byte, w.i8()), w.offset(pointer, w.shru(index, 1)), 1);
         continue;
       }
       for (unsigned c = 0; c < each; ++c)
