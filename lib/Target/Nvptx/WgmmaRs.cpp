@@ -225,8 +225,10 @@ struct Kernel {
     Epilogue epilogue(w, op, plan, m, operands, results, warpgroup, inGroup);
     unsigned pieces = epilogue.pieces();
     int64_t steps = plan.steps();
-    // Results of at most 64 words wait in registers and go out under the next tile's products, a few a step.
-    bool deferred = epilogue.words() <= 64 && plan.blocks * plan.accumulators() <= 128;
+    // Results of at most 64 words wait in registers and go out under the next tile's products, a few a step. Fragments
+    // of two blocks beside 64 words and 128 accumulators are more than 232 registers.
+    unsigned held = epilogue.words() + plan.blocks * plan.accumulators();
+    bool deferred = epilogue.words() <= 64 && held <= (plan.blocks == 1 ? 192 : 160);
     unsigned perStep = deferred ? unsigned(llvm::divideCeil(pieces, std::min<int64_t>(steps, 8))) : 0;
     unsigned peeled = deferred ? unsigned(llvm::divideCeil(pieces, perStep)) : 1;
     peeled = unsigned(std::min<int64_t>(std::max(peeled, 2u), steps)); // operands take two steps
@@ -353,8 +355,8 @@ struct Kernel {
     firstTile = w.blockX();
     tileStep = w.gridX();
     // 64512 or 65536 registers: what the launch gives every thread, taken from the producer.
-    unsigned producer = plan.warpgroups == 2 ? 24 : plan.warpgroups == 3 ? 32 : 0;
-    unsigned consumer = plan.warpgroups == 2 ? 240 : 160;
+    unsigned producer = plan.warpgroups == 2 ? 40 : plan.warpgroups == 3 ? 32 : 0;
+    unsigned consumer = plan.warpgroups == 2 ? 232 : 160;
     w.ifThenElse(
         w.eq(wg, 0),
         [&] {

@@ -1,4 +1,4 @@
-//===- WgmmaRs.h - 4-bit weights in registers, tokens in shared memory -*- C++ -*-===//
+//===- WgmmaRs.h - weights in registers, tokens in shared memory -*- C++ -*-===//
 //
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
@@ -27,7 +27,7 @@ namespace bitwright::nvptx::rs {
 enum class Scheme {
   ChannelS8,  ///< s8 tokens, one scale a channel: codes become 16 x code, the sum is shifted back exactly
   TwoLevelS8, ///< s8 tokens, code * S_g + m_g
-  Half,       ///< f16 or bf16 tokens, code - zero point, times the group's scale
+  Half,       ///< f16 or bf16 tokens, 4- or 8-bit codes: code - zero point, times the group's scale
 };
 
 /// Everything that follows from the kernel and its schedule before code is written.
@@ -35,6 +35,7 @@ struct Plan {
   Scheme scheme = Scheme::ChannelS8;
   mlir::Type lhs;
   bool scaled = false, zeroPoints = false; ///< Half only: scales and zero points a group
+  unsigned codeBits = 4;
   int64_t n = 0, k = 0, group = 0;
   unsigned tokens = 0, loadedTokens = 0; ///< of a tile; rows of the TMA box
   unsigned warpgroups = 0, blocks = 0;   ///< consumers; 64-row blocks of each
@@ -44,7 +45,7 @@ struct Plan {
   bool integer() const { return scheme != Scheme::Half; }
   unsigned stepK() const { return integer() ? 128 : 64; }        ///< elements of K in 128 bytes of a token
   unsigned kBlocks() const { return 4; }
-  unsigned wordsPerBlock() const { return integer() ? 2 : 1; }   ///< packed words of a lane and k-block of 64 rows
+  unsigned wordsPerBlock() const { return integer() ? 2 : codeBits / 4; } ///< packed words of a lane and k-block of 64 rows
   unsigned wordsPerStep() const { return 4 * wordsPerBlock(); }
   int64_t steps() const { return (k + stepK() - 1) / stepK(); }
   unsigned channels() const { return 64 * blocks * warpgroups; } ///< of a tile
@@ -56,7 +57,7 @@ struct Plan {
   unsigned stepsPerGroup() const { return group > int64_t(stepK()) ? unsigned(group) / stepK() : 1; }
 
   /// Bytes of one 64-row block of a step.
-  unsigned codeBytes() const { return 32 * stepK(); }
+  unsigned codeBytes() const { return 8 * codeBits * stepK(); }
   unsigned scaleBytes() const { return scheme == Scheme::TwoLevelS8 ? 64 * groupsPerStep() : scaled ? 128 * groupsPerStep() : 0; }
   unsigned zeroBytes() const { return scheme == Scheme::TwoLevelS8 || zeroPoints ? 64 * groupsPerStep() : 0; }
   // Shared memory: tokens, codes, scales, zero points of every stage; operands of the epilogue; barriers.

@@ -29,9 +29,11 @@ std::string rs::plan(kernel::GemmOp op, kernel::ScheduleAttr schedule, Plan &p) 
   if (op.getSegments().size() != 1)
     return expected("one segment", int64_t(op.getSegments().size()));
   kernel::SegmentAttr segment = op.getSegment(0);
-  if (!segment.getRhs().isInteger(4))
-    return "expected weights of i4, found " + text(segment.getRhs());
   p.lhs = segment.getLhs();
+  if (!segment.getRhs().isInteger(4) && (p.lhs.isInteger() || !segment.getRhs().isInteger(8)))
+    return std::string("expected weights of i4") + (p.lhs.isInteger() ? "" : " or i8") + ", found " +
+           text(segment.getRhs());
+  p.codeBits = segment.getRhs().getIntOrFloatBitWidth();
   p.n = op.getN();
   p.k = segment.getK();
   p.group = segment.getGroup();
@@ -108,7 +110,14 @@ layout::Packing Plan::codes() const {
   layout::Packing packing;
   packing.rows = n;
   packing.columns = k;
-  packing.bits = 4;
+  packing.bits = codeBits;
+  if (codeBits == 8) {
+    // A k-block is two words: (row g: k 2t, 2t + 1; row g + 8: the same), then k + 8.
+    packing.tile.rowBasis = channelBits(2, 4);
+    packing.tile.columnBasis = {1, 1u << 4, 2u << 4, 4, 8, 1u << 11};
+    packing.bias = packing.fill = 128;
+    return packing;
+  }
   if (integer()) {
     // Nibble of a word: h + 2 * byte; words of a k-block: k and k + 16 of its 32; 4 words (two k-blocks) a load.
     // k = byte (2 bits), t (2 bits), word, k-block (2 bits).
@@ -119,8 +128,7 @@ layout::Packing Plan::codes() const {
   // A word is a k-block: bits 0-3 and 16-19 row g, k 2t and 2t + 1; 4-7, 20-23 row g + 8; the others k + 8.
   packing.tile.rowBasis = channelBits(1, 5);
   packing.tile.columnBasis = {4, 1u << 5, 2u << 5, 2, 8, 16};
-  packing.bias = 8;
-  packing.fill = 8;
+  packing.bias = packing.fill = 8;
   return packing;
 }
 
@@ -186,8 +194,17 @@ Schedules bitwright::nvptx::proposeWgmmaRs(Operation *operation, Arch arch, bool
         }
     return result;
   }
-  // One wave of tiles, or few: the shape of which the busiest multiprocessor has the least work. A tile costs its
-  // products and the unpacking and loading of its weights, which a narrow tile of tokens hides less of.
+  // Clocks of the busiest multiprocessor: a step takes its products (8192 of 8 bits a clock) or its loads (about 40 bytes
+  // a clock from the L2), whichever is longer; a tile also fills and drains the ring and runs its epilogue.
+  auto clocks = [&](const ScheduleFields &fields, int64_t m) {
+    Plan p;
+    plan(op, fields.get(op.getContext(), arch), p);
+    int64_t tiles = llvm::divideCeil(m, fields.tileM) * llvm::divideCeil(op.getN(), fields.tileN);
+    int64_t products = fields.tileM * fields.tileN / 32;
+    int64_t loads = (p.tokenBytes() + p.rowBlocks() * (p.codeBytes() + p.scaleBytes() + p.zeroBytes())) / 40;
+    int64_t waves = llvm::divideCeil(tiles, multiprocessors);
+    return waves * (p.steps() * std::max(products, loads) + fields.tileM * fields.tileN / 24) + 1500;
+  };
   struct Bucket {
     int64_t lo, hi;
     llvm::SmallVector<int64_t, 2> tokens;
@@ -203,8 +220,7 @@ Schedules bitwright::nvptx::proposeWgmmaRs(Operation *operation, Arch arch, bool
         ScheduleFields fields = fill(tokens, shape);
         if (!fillStages(op, fields, 8))
           continue;
-        int64_t tiles = llvm::divideCeil(m, tokens) * llvm::divideCeil(op.getN(), fields.tileN);
-        int64_t cost = llvm::divideCeil(tiles, multiprocessors) * fields.tileN * (tokens + 48);
+        int64_t cost = clocks(fields, m);
         if (!best || cost < best) {
           best = cost;
           chosen = fields;

@@ -1,4 +1,4 @@
-//===- WgmmaRsUnpack.cpp - 4-bit codes to wgmma fragments -------------------===//
+//===- WgmmaRsUnpack.cpp - codes to wgmma fragments -------------------------===//
 //
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
@@ -38,17 +38,47 @@ Values rs::groupParameters(KernelWriter &w, const Plan &plan, ValueRange loaded)
     for (int64_t selector : {0x1010, 0x3232})
       parameters.push_back(w.permuteBytes(loaded[0], loaded[0], selector));
   if (plan.zeroPoints) {
-    // Stored: b = zero point + 128. A code stands as base + code with code = weight + 8, and the zero point belongs to
-    // the weight: addend = -(base + b - 120). Exact in f16; in bf16 up to base + b - 120 = 256, zero point 120.
-    bool f16 = plan.lhs.isF16();
+    // Stored: b = zero point + 128. A code stands as base + code, of which the weight is `offset` less: the addend is
+    // -(base + offset + zero point). Exact in f16; in bf16 up to base + offset + zero point = 256, zero point 120.
+    bool f16 = plan.lhs.isF16(), bytes = plan.codeBits == 8;
     for (unsigned h = 0; h < 2; ++h) {
-      float base = !f16 ? 128 : h ? 64 : 1024;
+      float base = bytes ? (f16 ? 1024 : 0) : !f16 ? 128 : h ? 64 : 1024;
+      float offset = bytes ? (f16 ? 128 : 0) : 8;
       Value b = w.toFloat(h ? w.shru(loaded.back(), 8) : w.andi(loaded.back(), 255));
-      Value addend = w.subf(w.constantF32(120 - base), b);
+      Value addend = w.subf(w.constantF32(128 - offset - base), b);
       parameters.push_back(w.packHalf(addend, addend, plan.lhs));
     }
   }
   return parameters;
+}
+
+/// Bytes code + 128 of row g (two) and row g + 8 (two), and the same for k + 8.
+static Values unpackBytes(KernelWriter &w, const Plan &plan, ValueRange words, ValueRange parameters) {
+  Values fragment;
+  for (unsigned i = 0; i < 4; ++i) {
+    unsigned h = i % 2;
+    Value word = words[i / 2], value;
+    Value zero = plan.zeroPoints ? parameters[(plan.scaled ? 2 : 0) + h] : Value();
+    if (plan.lhs.isF16()) {
+      // 0x6400 | byte = 1024 + byte.
+      value = w.permuteBytes(word, w.constant(0x64646464), h ? 0x4342 : 0x4140);
+      value = w.packedMath(HalfMath::Add, {value, zero ? zero : w.constant(0xe480e480)}, plan.lhs);
+    } else {
+      // A bf16 has too few bits for 128 + byte: 2^23 + byte in f32, whose difference's upper half is the bf16.
+      Values both;
+      for (unsigned j = 0; j < 2; ++j) {
+        Value magic = w.permuteBytes(word, w.constant(0x4b000000), 0x7440 | (2 * h + j));
+        both.push_back(w.bitcast(w.subf(w.bitcast(magic, w.f32()), w.constantF32(8388608.0f + 128.0f)), w.i32()));
+      }
+      value = w.permuteBytes(both[0], both[1], 0x7632);
+      if (zero)
+        value = w.packedMath(HalfMath::Add, {value, zero}, plan.lhs);
+    }
+    if (plan.scaled)
+      value = w.packedMath(HalfMath::Mul, {value, parameters[h]}, plan.lhs);
+    fragment.push_back(value);
+  }
+  return fragment;
 }
 
 static Values unpackHalf(KernelWriter &w, const Plan &plan, Value word, ValueRange parameters) {
@@ -74,6 +104,8 @@ static Values unpackHalf(KernelWriter &w, const Plan &plan, Value word, ValueRan
 }
 
 Values rs::unpack(KernelWriter &w, const Plan &plan, ValueRange words, ValueRange parameters) {
+  if (plan.codeBits == 8)
+    return unpackBytes(w, plan, words, parameters);
   if (plan.scheme == Scheme::Half)
     return unpackHalf(w, plan, words[0], parameters);
   Values fragment;
