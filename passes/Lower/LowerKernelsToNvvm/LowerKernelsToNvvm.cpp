@@ -69,42 +69,58 @@ std::string complaintOf(const nvptx::Assembled &assembled, StringRef symbol) {
   return "";
 }
 
-/// Compiles the kernels together; takes the next schedules of those that ptxas complains about, until none is left.
-void compile(Unit &unit, Location loc, bool havePtxas) {
-  for (;;) {
-    OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
-    for (Slot &slot : unit.slots) {
-      std::string symbol = SymbolTable::getSymbolName(slot.op).str() + "_m" + std::to_string(slot.schedule().getMLo());
-      auto emitted = nvptx::emitKernel(slot.op, slot.schedule(), *module, symbol);
-      if (failed(emitted))
-        return;
-      slot.emitted = std::move(*emitted);
-    }
-    if (failed(mlir::verify(*module)))
-      return;
-    auto ptx = nvptx::compileToPtx(*module, unit.arch);
-    if (failed(ptx))
-      return;
-    unit.ptx = std::move(*ptx);
-    if (!havePtxas)
-      break;
-    auto assembled = nvptx::assemble(unit.ptx, unit.arch, loc);
-    if (failed(assembled))
-      return;
-    unit.cubin = std::move(assembled->cubin);
-    bool again = false;
-    for (Slot &slot : unit.slots) {
-      slot.complaint = complaintOf(*assembled, slot.emitted.symbol);
-      if (slot.complaint.empty() || slot.current + 1 == slot.options.size())
-        continue;
-      unit.remarks.push_back({slot.op, toText(slot.schedule()) + " is dropped: " + slot.complaint});
-      ++slot.current;
-      again = true;
-    }
-    if (!again)
-      break;
+/// Compiles kernels together; false after a diagnostic.
+bool compileTogether(MutableArrayRef<Slot> slots, nvptx::Arch arch, Location loc, bool havePtxas, std::string &ptxText,
+                     std::vector<uint8_t> &cubin) {
+  OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
+  for (Slot &slot : slots) {
+    std::string symbol = SymbolTable::getSymbolName(slot.op).str() + "_m" + std::to_string(slot.schedule().getMLo());
+    auto emitted = nvptx::emitKernel(slot.op, slot.schedule(), *module, symbol);
+    if (failed(emitted))
+      return false;
+    slot.emitted = std::move(*emitted);
   }
-  unit.ok = true;
+  if (failed(mlir::verify(*module)))
+    return false;
+  auto ptx = nvptx::compileToPtx(*module, arch);
+  if (failed(ptx))
+    return false;
+  ptxText = std::move(*ptx);
+  if (!havePtxas)
+    return true;
+  auto assembled = nvptx::assemble(ptxText, arch, loc);
+  if (failed(assembled))
+    return false;
+  cubin = std::move(assembled->cubin);
+  for (Slot &slot : slots)
+    slot.complaint = complaintOf(*assembled, slot.emitted.symbol);
+  return true;
+}
+
+/// All kernels in one file; for those that ptxas complains about the next schedule that it does not.
+void compile(Unit &unit, Location loc, bool havePtxas) {
+  if (!compileTogether(unit.slots, unit.arch, loc, havePtxas, unit.ptx, unit.cubin))
+    return;
+  bool changed = false;
+  for (Slot &slot : unit.slots) {
+    Slot first = slot;
+    std::vector<std::pair<Operation *, std::string>> dropped;
+    std::string ptx;
+    std::vector<uint8_t> cubin;
+    while (!slot.complaint.empty() && slot.current + 1 < slot.options.size()) {
+      dropped.push_back({slot.op, toText(slot.schedule()) + " is dropped: " + slot.complaint});
+      ++slot.current;
+      if (!compileTogether(slot, unit.arch, loc, havePtxas, ptx, cubin))
+        return;
+    }
+    if (!slot.complaint.empty()) {
+      slot = first; // none is better
+      continue;
+    }
+    changed |= slot.current != 0;
+    llvm::append_range(unit.remarks, dropped);
+  }
+  unit.ok = !changed || compileTogether(unit.slots, unit.arch, loc, havePtxas, unit.ptx, unit.cubin);
 }
 
 struct LowerKernelsToNvvm : bitwright::impl::LowerKernelsToNvvmBase<LowerKernelsToNvvm> {

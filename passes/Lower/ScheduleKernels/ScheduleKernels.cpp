@@ -190,13 +190,7 @@ private:
         remark::missed(op->getLoc(), remark::RemarkOpts::name("schedule").category("gpu"))
             << signature << ": no schedule on " << nvptx::nameOf(arch) << " from M = " << std::to_string(next) << ": " << whyNot(op, arch);
       for (ScheduleAttr attr : taken) {
-        SmallVector<Attribute> others;
-        for (ArrayRef<ScheduleAttr> list : {ArrayRef(proposed), ArrayRef(all)})
-          for (ScheduleAttr other : list)
-            if (other.getMLo() <= attr.getMLo() && lastOf(other) >= std::min(lastOf(attr), range.hi))
-              if (ScheduleAttr narrowed = withRange(other, attr.getMLo(), attr.getMHi());
-                  narrowed != attr && !llvm::is_contained(others, narrowed))
-                others.push_back(narrowed);
+        SmallVector<Attribute> others = alternativesTo(op, attr, range, proposed, all);
         schedules.push_back(attr);
         alternatives.push_back(ArrayAttr::get(&getContext(), others));
         remark::passed(op->getLoc(), remark::RemarkOpts::name("schedule").category("gpu"))
@@ -211,6 +205,41 @@ private:
     }
     op->setAttr("schedules", ArrayAttr::get(&getContext(), schedules));
     op->setAttr(scheduleAlternativesAttr, ArrayAttr::get(&getContext(), alternatives));
+  }
+
+  /// What to take when ptxas refuses `chosen`: schedules that can serve its range, with a smaller tile (fewer registers),
+  /// the largest first.
+  SmallVector<Attribute> alternativesTo(Operation *op, ScheduleAttr chosen, Range range, ArrayRef<ScheduleAttr> proposed,
+                                        ArrayRef<ScheduleAttr> all) {
+    auto area = [](ScheduleAttr s) { return s.getTileM() * s.getTileN(); };
+    SmallVector<ScheduleAttr> found;
+    for (ArrayRef<ScheduleAttr> list : {proposed, all})
+      for (ScheduleAttr other : list) {
+        bool covers = other.getMLo() <= chosen.getMLo() && lastOf(other) >= std::min(lastOf(chosen), range.hi);
+        // Templates that tile M serve every M; decode, and tiles that load only some rows, do not.
+        bool tiles = other.getKind() != kernel::GpuTemplate::Decode && other.getTokenRows() == 0;
+        ScheduleAttr narrowed = withRange(other, chosen.getMLo(), chosen.getMHi());
+        // Stages, rasters and steps of K leave the registers as they are: one of each tile and division among warps.
+        auto sameRegisters = [&](ScheduleAttr s) {
+          return s.getKind() == other.getKind() && area(s) == area(other) && s.getTileM() == other.getTileM() &&
+                 s.getWarpsM() == other.getWarpsM() && s.getWarpsN() == other.getWarpsN();
+        };
+        if ((covers || tiles) && (area(other) <= area(chosen) || other.getKind() != chosen.getKind()) &&
+            !sameRegisters(chosen) && llvm::none_of(found, sameRegisters) && nvptx::supports(op, narrowed).empty())
+          found.push_back(narrowed);
+      }
+    std::vector<ScheduleAttr> sorted(found.begin(), found.end());
+    // The chosen template before others.
+    llvm::sort(sorted, [&](ScheduleAttr a, ScheduleAttr b) {
+      auto key = [&](ScheduleAttr s) {
+        return std::tuple(s.getKind() != chosen.getKind(), -area(s), s.getTileM(), s.getWarpsM(), s.getWarpsN());
+      };
+      return key(a) < key(b);
+    });
+    constexpr size_t most = 6; // each costs a run of ptxas
+    if (sorted.size() > most)
+      sorted.resize(most);
+    return SmallVector<Attribute>(sorted.begin(), sorted.end());
   }
 
   /// Adds the parts of the schedule's range of M that are still open.
