@@ -17,7 +17,9 @@ constexpr uint32_t maxThreads = 1024, maxShared = 232448, maxCluster = 16, maxPa
 constexpr int64_t maxMapDim = int64_t(1) << 32, maxMapStride = int64_t(1) << 40, maxBox = 256;
 // Limits of our own, far above any use: they keep products below 2^63 and a hostile file from asking for all memory.
 constexpr size_t maxTileBits = 24, maxVariants = 256;
-constexpr int64_t maxPackedElements = int64_t(1) << 40, maxM = int64_t(1) << 40;
+constexpr int64_t maxM = int64_t(1) << 40;
+/// Padding: a small matrix may lie in one large tile, a large one may grow by a factor.
+constexpr int64_t freePadding = int64_t(1) << 24, maxGrowth = 16;
 
 std::string number(uint64_t v) { return std::to_string(v); }
 std::string quoted(const std::string &s) { return "'" + s + "'"; }
@@ -69,9 +71,14 @@ private:
           return fail(where + ": pitch " + std::to_string(p.pitch) + ", expected " + std::to_string(least) +
                       "..2^31-1 for " + std::to_string(p.columns) + " columns in tiles of " + std::to_string(width));
       }
-      // Sides are below 2^31 + 2^24 each, so the products stay below 2^63.
-      if (p.elements() > maxPackedElements)
-        return fail(where + " takes " + std::to_string(p.elements()) + " elements, at most 2^40 are allowed");
+      // Sides are below 2^31 + 2^24 and the pitch below 2^31, so the products stay below 2^63.
+      const int64_t rows = p.tileRows() * p.tile.rows();
+      const int64_t stored = rows * (p.order == layout::Packing::Order::Pitched ? p.pitch : padded);
+      const unsigned __int128 most =
+          freePadding + static_cast<unsigned __int128>(maxGrowth) * uint64_t(p.rows) * uint64_t(p.columns);
+      if (uint64_t(stored) > most)
+        return fail(where + " stores " + std::to_string(stored) + " elements for " + std::to_string(p.rows) + " x " +
+                    std::to_string(p.columns) + ", at most 16 times as many and 2^24 are allowed");
     }
     return true;
   }

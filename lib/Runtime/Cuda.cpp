@@ -17,6 +17,9 @@
 using namespace bitwright::runtime;
 using namespace bitwright::runtime::cuda;
 
+/// Far more than any kernel of ours has.
+static constexpr size_t maxParameters = 4096;
+
 static std::string number(uint64_t v) { return std::to_string(v); }
 
 //===----------------------------------------------------------------------===//
@@ -135,6 +138,10 @@ Status Driver::get(const Driver *&result) {
   if (!table.NAME && missing.empty())                                                                                  \
     missing = SYMBOL;
   BITWRIGHT_CUDA_FUNCTIONS(BITWRIGHT_CUDA_RESOLVE)
+#undef BITWRIGHT_CUDA_RESOLVE
+#define BITWRIGHT_CUDA_RESOLVE(NAME, SYMBOL, PARAMETERS)                                                               \
+  table.NAME = reinterpret_cast<CUresult(*) PARAMETERS>(dlsym(handle, SYMBOL));
+  BITWRIGHT_CUDA_OPTIONAL_FUNCTIONS(BITWRIGHT_CUDA_RESOLVE)
 #undef BITWRIGHT_CUDA_RESOLVE
   driver->installed = version;
   if (!versionFunction || version < minimumDriver || !missing.empty()) {
@@ -477,6 +484,12 @@ Status Module::function(const std::string &name, Function &result) const {
   attribute(functionLocalBytes, f.localBytes);
   attribute(functionStaticShared, f.staticShared);
   attribute(functionMaxThreads, f.maxThreads);
+  f.parametersKnown = s.ok() && api.functionParameterInfo;
+  // Ends with an error at the first parameter that is not there.
+  size_t offset, bytes;
+  while (f.parametersKnown && f.parameterBytes.size() < maxParameters &&
+         api.functionParameterInfo(f.handle, f.parameterBytes.size(), &offset, &bytes) == cudaSuccess)
+    f.parameterBytes.push_back(bytes);
   if (s.ok())
     result = std::move(f);
   return s;

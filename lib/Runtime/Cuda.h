@@ -192,6 +192,9 @@ struct Function {
   CUfunction handle = nullptr;
   std::string name;
   int registers = 0, localBytes = 0, staticShared = 0, maxThreads = 0;
+  /// Bytes of each parameter, where the driver tells (from 12.4 on).
+  std::vector<size_t> parameterBytes;
+  bool parametersKnown = false;
 };
 
 /// How a kernel is launched. A cluster lies along x.

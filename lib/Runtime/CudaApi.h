@@ -171,10 +171,16 @@ struct alignas(64) TensorMap {
   X(graphExecDestroy, "cuGraphExecDestroy", (CUgraphExec exec))                                                        \
   X(graphGetNodes, "cuGraphGetNodes", (CUgraph graph, CUgraphNode * nodes, size_t * count))
 
+/// X(name, name in the library, parameters): functions that later drivers have; null in older ones.
+#define BITWRIGHT_CUDA_OPTIONAL_FUNCTIONS(X)                                                                           \
+  X(functionParameterInfo, "cuFuncGetParamInfo",                                                                       \
+    (CUfunction function, size_t index, size_t * offset, size_t * bytes)) /* 12.4 */
+
 /// Pointers to the functions above.
 struct Api {
 #define BITWRIGHT_CUDA_MEMBER(NAME, SYMBOL, PARAMETERS) CUresult(*NAME) PARAMETERS = nullptr;
   BITWRIGHT_CUDA_FUNCTIONS(BITWRIGHT_CUDA_MEMBER)
+  BITWRIGHT_CUDA_OPTIONAL_FUNCTIONS(BITWRIGHT_CUDA_MEMBER)
 #undef BITWRIGHT_CUDA_MEMBER
 };
 

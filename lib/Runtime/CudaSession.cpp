@@ -75,7 +75,11 @@ public:
       if (!s.ok())
         return failure(s.code, "launch '" + l.name + "': " + s.text);
     }
-    plan.arguments.resize((bytes.size() + sizeof(cuda::TensorMap) - 1) / sizeof(cuda::TensorMap));
+    // Two spare pieces: what an argument that is smaller than the kernel's parameter is read into, and the zeros.
+    const size_t pieces = (bytes.size() + sizeof(cuda::TensorMap) - 1) / sizeof(cuda::TensorMap);
+    plan.arguments.resize(pieces + 2);
+    for (size_t spare : spares)
+      plan.offsets[spare] = (pieces + 1) * sizeof(cuda::TensorMap);
     if (!bytes.empty())
       std::memcpy(static_cast<void *>(plan.arguments.data()), bytes.data(), bytes.size());
     return {};
@@ -110,8 +114,30 @@ private:
       if (!s.ok())
         s.text = "argument " + std::to_string(i) + " of kernel '" + step.kernel->function.name + "': " + s.text;
     }
+    if (s.ok())
+      s = checkParameters(*step.kernel);
+    for (size_t i = 0; i < spareArguments; ++i) {
+      spares.push_back(plan.offsets.size());
+      plan.offsets.push_back(0);
+    }
     plan.steps.push_back(std::move(step));
+    sizes.clear();
     return s;
+  }
+
+  /// The kernel's parameters are code, the arguments are not: a launch must not make the driver read elsewhere.
+  Status checkParameters(const CudaKernel &kernel) const {
+    const cuda::Function &f = kernel.function;
+    auto list = [](const std::vector<size_t> &v) {
+      std::string text = std::to_string(v.size()) + " (";
+      for (size_t i = 0; i < v.size(); ++i)
+        text += (i ? ", " : "") + std::to_string(v[i]);
+      return text + " bytes)";
+    };
+    if (f.parametersKnown && f.parameterBytes != sizes)
+      return failure(BW_INVALID_FILE, "kernel '" + f.name + "' takes parameters: " + list(f.parameterBytes) +
+                                          ", the launch gives " + list(sizes));
+    return {};
   }
 
   Status addBuffer(const BufferRef &b) {
@@ -179,6 +205,7 @@ private:
     const size_t at = (bytes.size() + alignment - 1) / alignment * alignment;
     bytes.resize(at + size);
     plan.offsets.push_back(at);
+    sizes.push_back(size);
     return at;
   }
 
@@ -260,6 +287,8 @@ private:
   const std::vector<int64_t> &symbols;
   CudaPlan &plan;
   std::vector<uint8_t> bytes;
+  std::vector<size_t> sizes;  ///< of the present launch's arguments
+  std::vector<size_t> spares; ///< numbers of the spare arguments
 };
 
 Status CudaSession::buildPlan(const EntryPoint &entry, const std::vector<int64_t> &symbols,

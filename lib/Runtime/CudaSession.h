@@ -16,9 +16,9 @@ struct CudaPlan {
   struct Step {
     const CudaKernel *kernel = nullptr;
     cuda::LaunchShape shape;
-    uint32_t firstArgument = 0;
-    uint32_t firstBuffer = 0; ///< in `places`
-    bool empty = false;       ///< a grid without CTAs: nothing to launch
+    uint32_t firstArgument = 0; ///< in `pointers` of a binding
+    uint32_t firstBuffer = 0;   ///< in `places`
+    bool empty = false;         ///< a grid without CTAs: nothing to launch
   };
   /// An argument that holds the address of an input or output: set for each binding.
   struct Patch {
@@ -43,8 +43,10 @@ struct CudaPlan {
   };
 
   std::vector<cuda::TensorMap> arguments; ///< bytes of all arguments, in pieces of 128 bytes for their alignment
-  std::vector<size_t> offsets;            ///< of each argument
-  std::vector<Step> steps;                ///< one a launch
+  /// Of each argument; behind those of a launch stand `spareArguments` that point to zeros: an older driver does not
+  /// say how many parameters a kernel has, and reads as many pointers.
+  std::vector<size_t> offsets;
+  std::vector<Step> steps; ///< one a launch
   std::vector<Patch> patches;
   std::vector<Place> places;
   std::vector<uint64_t> valueBytes;   ///< of inputs, then outputs
@@ -70,6 +72,7 @@ class CudaSession {
 public:
   /// Bindings that are remembered for each shape.
   static constexpr size_t maxBindings = 4;
+  static constexpr size_t spareArguments = 64;
 
   static Status create(const std::shared_ptr<LoadedModel> &loaded, int device, bool timing,
                        std::unique_ptr<CudaSession> &result);

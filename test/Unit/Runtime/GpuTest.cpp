@@ -6,11 +6,13 @@
 #include "MockCuda.h"
 #include "TestModel.h"
 #include "bitwright-c/runtime.h"
+#include "lib/Artifact/Sha256.h"
 
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <random>
 
 using namespace bitwright;
 using namespace bitwright::artifact;
@@ -22,7 +24,7 @@ protected:
   void SetUp() override {
     for (const char *name :
          {"BITWRIGHT_ISA", "MOCK_CUDA_DEVICES", "MOCK_CUDA_VERSION", "MOCK_CUDA_FAIL", "MOCK_CUDA_MEMORY",
-          "MOCK_CUDA_HANG", "MOCK_CUDA_WRONG", "MOCK_CUDA_ERROR", "BITWRIGHT_CUDA_TIMEOUT"})
+          "MOCK_CUDA_HANG", "MOCK_CUDA_WRONG", "MOCK_CUDA_IDLE", "MOCK_CUDA_ERROR", "BITWRIGHT_CUDA_TIMEOUT"})
       unsetenv(name);
     setenv("BITWRIGHT_CUDA_LIBRARY", MOCK_CUDA, 1);
     void *library = dlopen(MOCK_CUDA, RTLD_NOW | RTLD_LOCAL);
@@ -35,6 +37,7 @@ protected:
   }
   void TearDown() override {
     unsetenv("MOCK_CUDA_FAIL");
+    unsetenv("MOCK_CUDA_IDLE");
     close();
     if (leaky)
       return;
@@ -50,6 +53,7 @@ protected:
     EXPECT_EQ(c.bytes, atStart.bytes);
   }
 
+  void hostile();
   MockCounts counts() {
     MockCounts c;
     countsOf(&c);
@@ -600,6 +604,14 @@ TEST_F(Gpu, KernelMissingFromTheCode) {
   expectRefused(BW_INVALID_FILE, {"finding kernel 'sum' in sm_90a cubin failed: CUDA_ERROR_NOT_FOUND"});
 }
 
+TEST_F(Gpu, ArgumentsThatAreNotTheKernelsParameters) {
+  Model m = makeGpuModel();
+  m.entries[0].launches[2].gpu.variants[0].arguments.pop_back();
+  open(m);
+  EXPECT_EQ(run(2, 8), BW_INVALID_FILE);
+  expectText({"launch 'total': kernel 'total' takes parameters: 3 (8, 8, 4 bytes), the launch gives 2 (8, 8 bytes)"});
+}
+
 TEST_F(Gpu, OutOfMemoryWithSizes) {
   Model m = makeGpuModel();
   m.arenaBytes = 5000000;
@@ -679,6 +691,46 @@ TEST_F(Gpu, HangIsReported) {
   expectText({"is not finished after 20 ms", "a kernel hangs"});
   EXPECT_EQ(run(2, 8), BW_INTERNAL);
   expectText({"an earlier run of this session did not end"});
+}
+
+/// Files whose header says anything at all, with a right digest: planning, packing and upload must stand it. The
+/// kernels do nothing, as code is trusted.
+TEST_F(Gpu, HostileFilesNeverCrash) { hostile(); }
+
+/// ... nor with a driver that does not tell a kernel's parameters.
+TEST_F(Gpu, HostileFilesNeverCrashOldDriver) {
+  setenv("BITWRIGHT_CUDA_LIBRARY", MOCK_CUDA_OLD, 1);
+  hostile();
+}
+
+void Gpu::hostile() {
+  setenv("MOCK_CUDA_IDLE", "1", 1);
+  setenv("MOCK_CUDA_MEMORY", "10000000", 1);
+  std::vector<uint8_t> bytes;
+  std::string error;
+  ASSERT_TRUE(serializeArtifact(makeGpuModel(), bytes, error)) << error;
+  uint64_t headerSize;
+  std::memcpy(&headerSize, bytes.data() + 16, 8);
+  std::mt19937 random(9);
+  const uint8_t values[] = {0x00, 0x01, 0x02, 0x7f, 0x80, 0xff};
+  unsigned sessions = 0, runs = 0;
+  for (int i = 0; i < 30000; ++i) {
+    std::vector<uint8_t> changed = bytes;
+    for (unsigned k = 0; k <= random() % 3; ++k)
+      changed[64 + random() % headerSize] = random() % 4 ? values[random() % 6] : uint8_t(random());
+    Sha256 h;
+    h.update(changed.data(), 32);
+    h.update(changed.data() + 64, headerSize);
+    const Digest d = h.finish();
+    std::memcpy(changed.data() + 32, d.data(), d.size());
+    close();
+    if (bw_model_load_memory(changed.data(), changed.size(), 0, &model) != BW_OK || create() != BW_OK)
+      continue;
+    ++sessions;
+    runs += run(2, 8) == BW_OK && run(2, 8) == BW_OK;
+  }
+  EXPECT_GT(sessions, 3000u);
+  EXPECT_GT(runs, 2000u);
 }
 
 //===----------------------------------------------------------------------===//

@@ -11,6 +11,7 @@
 //   MOCK_CUDA_FAIL      FUNCTION:CODE[:NTH] makes the NTH call (default: every) of a function fail
 //   MOCK_CUDA_MEMORY    bytes of a device; default 1 GiB
 //   MOCK_CUDA_HANG      set: streams never become idle
+//   MOCK_CUDA_IDLE      set: kernels do nothing
 //   MOCK_CUDA_WRONG     set: `total` is one too large
 // A module is text: "mock cubin sm_90a", "mock cubin sm_80" or "mock ptx VERSION", then lines "func NAME SIZE..." with
 // the sizes of the parameters. The functions that the tests' models use are built in (see `execute`).

@@ -111,8 +111,17 @@ TEST(GpuArtifact, Messages) {
          m.packings[0].columns = m.packings[0].pitch = 5;
          m.packings[0].tile.columnBasis = {8, 4};
        }},
-      {"takes 18014398509481984 elements, at most 2^40",
-       [](Model &m) { m.packings[0].rows = m.packings[0].columns = 1 << 27; }},
+      {"packing 0 stores 50331648 elements for 3 x 1, at most 16 times as many and 2^24",
+       [](Model &m) {
+         m.packings[0].tile.rowBasis.clear();
+         for (int i = 0; i < 24; ++i)
+           m.packings[0].tile.columnBasis.push_back(1u << i);
+       }},
+      {"packing 0 stores 8589934588 elements for 3 x 1",
+       [](Model &m) {
+         m.packings[0].order = layout::Packing::Order::Pitched;
+         m.packings[0].pitch = 0x7fffffff;
+       }},
       {"GPU code of an unknown architecture", [](Model &m) { m.gpuCode[0].arch = GpuArch(7); }},
       {"GPU code sm_80 cubin is there twice", [](Model &m) { m.gpuCode[1].kind = GpuCodeKind::Cubin; }},
       {"GPU code sm_90a cubin is empty", [](Model &m) { m.gpuCode[2].bytes = Blob(); }},
