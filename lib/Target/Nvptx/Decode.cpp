@@ -148,14 +148,29 @@ void Generator::setUp(const EmittedKernel &kernel) {
   Values arguments = w.begin(kernel);
   for (auto [parameter, argument] : llvm::zip(kernel.parameters, arguments)) {
     switch (parameter.role) {
-    case Role::Rhs: rhs = argument; break;
-    case Role::GroupScale: scales = argument; break;
-    case Role::GroupZeroPoint: zeros = argument; break;
-    case Role::Lhs: lhsPointer = argument; break;
-    case Role::Operand: operands.push_back(argument); break;
-    case Role::Result: results.push_back(argument); break;
-    case Role::M: m = argument; break;
-    default: break;
+    case Role::Rhs:
+      rhs = argument;
+      break;
+    case Role::GroupScale:
+      scales = argument;
+      break;
+    case Role::GroupZeroPoint:
+      zeros = argument;
+      break;
+    case Role::Lhs:
+      lhsPointer = argument;
+      break;
+    case Role::Operand:
+      operands.push_back(argument);
+      break;
+    case Role::Result:
+      results.push_back(argument);
+      break;
+    case Role::M:
+      m = argument;
+      break;
+    default:
+      break;
     }
   }
   thread = w.threadId(unsigned(p.threads()));
@@ -169,7 +184,8 @@ void Generator::setUp(const EmittedKernel &kernel) {
   depthWarp = w.divu(warp, p.rowWarps);
   rowWarp = w.sub(warp, w.mul(depthWarp, p.rowWarps));
   rowTile = w.add(w.mul(tile, p.rowWarps), rowWarp);
-  if (p.ctas() * p.rowWarps != p.rowTiles()) // the last CTA's warps beyond the rows repeat the last tile and store nothing
+  if (p.ctas() * p.rowWarps !=
+      p.rowTiles()) // the last CTA's warps beyond the rows repeat the last tile and store nothing
     rowTile = w.minu(rowTile, p.rowTiles() - 1);
   start = w.mul(depthWarp, p.warpUnits);
   count = w.constant(p.warpUnits);
@@ -268,9 +284,8 @@ void Generator::mainLoopUniform() {
       for (int64_t u = 0; u < ahead; ++u) {
         Values words(carried.slice(1 + 16 * u, 16));
         Value index = w.add(i, u);
-        unit(index, words, running, [&](int64_t b) {
-          append(next, w.loadStream(pointer, (ahead + u) * 2048 + b * 512));
-        });
+        unit(index, words, running,
+             [&](int64_t b) { append(next, w.loadStream(pointer, (ahead + u) * 2048 + b * 512)); });
         release(index);
       }
       append(next, running);
@@ -332,14 +347,16 @@ void Generator::mainLoopRolled() {
     });
   } else {
     done = w.loop(0, count, 1, init, round);
-    // A shorter warp gives back the chunks that it does not use, each when it is there: one arrival a phase.
+    // A shorter warp (never warp 0, which refills) gives back the chunks that it does not use, each when it is there:
+    // one arrival a phase.
     if (p.ring)
-      w.loop(w.divu(count, p.chunkUnits), p.chunks, 1, {}, [&](Value chunk, ValueRange) {
-        Value index = w.mul(chunk, p.chunkUnits);
-        waitChunk(index);
-        release(w.add(index, p.chunkUnits - 1));
-        return Values();
-      });
+      w.loop(w.select(w.ult(count, p.warpUnits), w.divu(count, p.chunkUnits), p.chunks), p.chunks, 1, {},
+             [&](Value chunk, ValueRange) {
+               Value index = w.mul(chunk, p.chunkUnits);
+               waitChunk(index);
+               release(w.add(index, p.chunkUnits - 1));
+               return Values();
+             });
   }
   finalSums.assign(done.end() - sumCount(), done.end());
 }

@@ -62,7 +62,7 @@ struct Plan {
   /// Bytes of one token's row of a chunk; 64 mod 128 keeps 16-byte fragment loads free of bank conflicts.
   int64_t rowBytes() const { return chunkUnits * unitBytes() + (feed == Feed::Tensor ? 0 : 64); }
   int64_t stageBytes() const { return depthWarps * tokens() * rowBytes(); }
-  int64_t sources() const { return split * depthWarps; } ///< partial sums of one element
+  int64_t sources() const { return split * depthWarps; }                  ///< partial sums of one element
   int64_t fragments() const { return 2 * rowWarps / split * tokenTiles; } ///< 16 x 8 results that a CTA owns
 
   // Shared memory: barriers (full, empty, reduction), scales, zero points, activations, partial sums.
@@ -88,9 +88,9 @@ private:
   using Words = llvm::SmallVector<Value, 16>;
   /// Scales and zero points of one group for the four rows of a lane (2 tile + half).
   struct GroupValues {
-    Value scale[4];    // f32
-    Value zero[4];     // f32 (8-bit activations)
-    Value low[4];      // packed addends (float activations with zero points)
+    Value scale[4];             // f32
+    Value zero[4];              // f32 (8-bit activations)
+    Value low[4];               // packed addends (float activations with zero points)
     Value factor[4], offset[4]; // two-level
   };
 

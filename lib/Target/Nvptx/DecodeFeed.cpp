@@ -36,7 +36,8 @@ void Generator::prefetchColumns() {
   w.ifThen(w.eq(thread, p.threads() - 1), [&] {
     for (unsigned i = 0; i < operands.size(); ++i) {
       kernel::OperandAttr operand = op.getOperandAttr(i);
-      int64_t bytes = operand.getKind() == kernel::OperandKind::Column ? operand.getType().getIntOrFloatBitWidth() / 8 : 0;
+      int64_t bytes =
+          operand.getKind() == kernel::OperandKind::Column ? operand.getType().getIntOrFloatBitWidth() / 8 : 0;
       if (!bytes)
         continue;
       Value first = w.mul(tile, p.rows());
@@ -105,8 +106,8 @@ void Generator::copyChunkBulk(int64_t chunk, Value barrier) {
       w.ifThen(w.ult(token, m), [&] {
         Value turned = w.add(token, first);
         turned = w.select(w.uge(turned, m), w.sub(turned, m), turned);
-        Value source = w.add(w.mul(turned, p.k * p.lhsBytes()),
-                             w.add(w.mul(rank, p.units * p.unitBytes()), unit * p.unitBytes()));
+        Value source =
+            w.add(w.mul(turned, p.k * p.lhsBytes()), w.add(w.mul(rank, p.units * p.unitBytes()), unit * p.unitBytes()));
         int64_t base = p.lhsOffset + chunk * p.stageBytes() + i * p.tokens() * p.rowBytes();
         w.copyBulk(w.offset(shared, w.add(w.mul(turned, p.rowBytes()), base)), w.offset(lhsPointer, source), bytes,
                    barrier);
@@ -164,9 +165,8 @@ void Generator::startFeed() {
       int64_t constants = !p.scaled ? 0 : p.rowWarps * (tileScaleBytes(p) + (zeros ? p.ctaGroups() * 32 : 0));
       auto expect = [&](int64_t c) {
         Value bytes = p.feed == Feed::Tensor ? w.constant(p.stageBytes()) : w.mul(m, chunkBytes(c));
-        w.ifThen(w.eq(lane, 0), [&] {
-          w.expectBytes(w.offset(shared, p.fullBarrier(c)), c ? bytes : w.add(bytes, constants));
-        });
+        w.ifThen(w.eq(lane, 0),
+                 [&] { w.expectBytes(w.offset(shared, p.fullBarrier(c)), c ? bytes : w.add(bytes, constants)); });
       };
       expect(0);
       w.warpSync();
@@ -195,8 +195,8 @@ void Generator::startFeed() {
   int64_t rowBase = p.lhsOffset;
   Value warpBase = w.mul(depthWarp, p.tokens() * p.rowBytes());
   if (p.feed == Feed::Tensor) {
-    // Column g of the mma is token 8 n + (g >> 1 | (g & 1) << 2): the eight lanes of one 16-byte access then touch eight
-    // different columns of the 128-byte swizzle.
+    // Column g of the mma is token 8 n + (g >> 1 | (g & 1) << 2): the eight lanes of one 16-byte access then touch
+    // eight different columns of the 128-byte swizzle.
     Value token = w.ori(w.shru(g, 1), w.shl(w.andi(g, 1), 2));
     Value near = w.add(w.mul(token, 128), w.shl(w.xori(token, t), 4));
     Value base = w.offset(shared, w.add(warpBase, rowBase));

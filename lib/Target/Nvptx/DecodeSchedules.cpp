@@ -6,8 +6,8 @@
 //
 // One CTA on each multiprocessor, equal shares of the weights, 12 to 16 warps: what won on every Llama-3-8B layer
 // measured on an H200 (KERNELS 4.5). A share costs what its CTA reads: codes and scales from memory, activations from
-// L2, and the exchange of a cluster where two CTAs share K. More CTAs along the rows read more activations, a cluster of
-// two halves them.
+// L2, and the exchange of a cluster where two CTAs share K. More CTAs along the rows read more activations, a cluster
+// of two halves them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,8 +33,8 @@ struct Layer {
 };
 } // namespace
 
-// An exchange through shared memory of the cluster takes about as long as reading so many bytes at 1/132 of the memory's
-// rate; activations come from L2 at 1.4 times that rate.
+// An exchange through shared memory of the cluster takes about as long as reading so many bytes at 1/132 of the
+// memory's rate; activations come from L2 at 1.4 times that rate.
 static constexpr double exchangeBytes = 20e3, lhsWeight = 0.7;
 
 /// Warps along K: as many as fit `warps`, with little left idle by a K that they do not divide.
@@ -169,7 +169,8 @@ Schedules bitwright::nvptx::proposeDecode(Operation *op, Arch arch, bool candida
         ScheduleFields base = with({shape.rowWarps, depth, shape.split, 0});
         add(base);
         for (int64_t inFlight : {1, 2, 4})
-          for (auto [chunk, stages] : {std::pair<int64_t, int64_t>{0, 0}, {512, 0}, {256, 0}, {128, 4}, {256, 4}, {256, 2}}) {
+          for (auto [chunk, stages] :
+               {std::pair<int64_t, int64_t>{0, 0}, {512, 0}, {256, 0}, {128, 4}, {256, 4}, {256, 2}}) {
             base.inFlight = inFlight;
             base.chunk = chunk;
             base.stages = arch == Arch::Sm80 ? std::max<int64_t>(2, stages) : stages;
