@@ -6,7 +6,7 @@
 // how often faster than 8-bit weights it is. The epilogue is scale, bias and residual, the same for all. Forms take
 // turns in every round, and the best round counts.
 //
-//   bench-codes [--isa avx2|avx512vnni] [--rounds N] [--layer NxK] [--json FILE]
+//   bench-codes [--isa avx2|avx512vnni] [--rounds N] [--layer NxK] [--json FILE] [--dump FOLDER]
 //===----------------------------------------------------------------------===//
 #include "test/Unit/X86Gemm/CodesCase.h"
 #include "test/Unit/X86Gemm/KernelHarness.h"
@@ -27,7 +27,7 @@ static double now() {
 int main(int argc, char **argv) {
   Isa isa = hostHas(Isa::Avx512Vnni) ? Isa::Avx512Vnni : Isa::Avx2;
   int rounds = 9;
-  std::string layer, json;
+  std::string layer, json, dump;
   for (int i = 1; i + 1 < argc; i += 2) {
     if (!std::strcmp(argv[i], "--isa"))
       isa = !std::strcmp(argv[i + 1], "avx2") ? Isa::Avx2 : Isa::Avx512Vnni;
@@ -35,6 +35,8 @@ int main(int argc, char **argv) {
       rounds = std::atoi(argv[i + 1]);
     else if (!std::strcmp(argv[i], "--layer"))
       layer = argv[i + 1];
+    else if (!std::strcmp(argv[i], "--dump"))
+      dump = argv[i + 1];
     else if (!std::strcmp(argv[i], "--json"))
       json = argv[i + 1];
   }
@@ -74,6 +76,14 @@ int main(int argc, char **argv) {
           return 3;
         regions.back()->bind(cases.back().operands, cases.back().symbols);
         regions.back()->runAll();
+      }
+      if (!dump.empty()) {
+        for (size_t f = 0; f < std::size(forms); ++f)
+          if (FILE *file = std::fopen((dump + "/" + forms[f].name + ".bin").c_str(), "wb")) {
+            std::fwrite(regions[f]->getCode(), 1, regions[f]->getCodeBytes(), file);
+            std::fclose(file);
+          }
+        return 0;
       }
       for (int round = 0; round < rounds; ++round)
         for (size_t f = 0; f < std::size(forms); ++f) {
