@@ -29,7 +29,8 @@ struct Bucket {
 
 // Boxes of the token operand end at M: TMA fills rows beyond M with zeros, which is slower than loading them.
 static constexpr Bucket ranges[] = {{1, 16, 64, 16},     {17, 32, 64, 32},   {33, 64, 64, 0},      {65, 128, 128, 0},
-                                   {129, 256, 128, 0}, {257, 512, 128, 0}, {513, 1024, 128, 0}, {1025, 0, 128, 0}};
+                                   {129, 256, 128, 0}, {257, 512, 128, 0}, {513, 1024, 128, 0}, {1025, 2048, 128, 0},
+                                   {2049, 4096, 128, 0}, {4097, 0, 128, 0}};
 
 /// Stages that fit beside what the epilogue needs. With few tokens two CTAs should fit on a multiprocessor, so that the
 /// next kernel's first loads run before this one has ended (programmatic dependent launch).
@@ -114,9 +115,22 @@ Schedules bitwright::nvptx::proposeWgmmaSs(Operation *op, Arch arch, bool candid
       chosen.splitK = 1;
     }
     add(chosen);
-    if (!candidates)
+    if (!candidates) {
+      // One kernel serves neighbouring ranges for which it is the choice.
+      if (result.size() >= 2) {
+        ScheduleFields previous = ScheduleFields::of(result[result.size() - 2]), last = ScheduleFields::of(result.back());
+        int64_t lo = previous.mLo;
+        previous.mLo = last.mLo;
+        previous.mHi = last.mHi;
+        if (previous.get(op->getContext(), arch) == result.back()) {
+          last.mLo = lo;
+          result.pop_back();
+          result.back() = last.get(op->getContext(), arch);
+        }
+      }
       continue;
-    int64_t m = range.hi ? range.hi : 4096;
+    }
+    int64_t m = range.hi ? range.hi : 8192;
     int64_t least = std::numeric_limits<int64_t>::max();
     for (int64_t width = 32; width <= 256; width += 32)
       least = std::min(least, cost(n, m, range.tileM, width));
