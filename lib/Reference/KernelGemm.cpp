@@ -235,7 +235,7 @@ void accumulateFloats(kernel::GemmOp op, const KernelInputs &inputs, int64_t row
             pieceSums += std::fabs(pieceSum), piecesXs += std::fabs(pieceXs);
             pieceSum = pieceXs = 0;
           }
-          rounded[c] += 3 * v * std::fabs(double(x[j])) * (std::fabs(w[j]) + std::fabs(zero) + 16) * std::fabs(scale);
+          rounded[c] += v * std::fabs(double(x[j]) * (w[j] - zero) * scale);
         }
         if (attr.getGrouping() == kernel::Grouping::TwoLevel) {
           sums[c] += sum * scale + zero * xs;

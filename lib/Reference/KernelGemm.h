@@ -10,11 +10,11 @@
 //
 // The interval: let u = 2^-24, T = sum of |term| over all terms that a kernel may add apart, n their number. Sums in any
 // order differ from the exact one by at most (n - 1) u T + O(u^2) (Higham, Accuracy and Stability, 4.2); products that
-// are rounded once add u T. Terms: x * w for floats; the integer sum of a group, or of 128 products of it, times its scale
-// (and the zero point's part apart) for partial_sums; for before_mma a weight that is rounded to the left operand's type, with at most three
-// roundings of unit v (2^-11 for f16, 2^-8 for bf16) relative to (|w| + |z| + 16) * scale, where 16 stands for the bias of
-// codes. The epilogue is evaluated at the exact accumulator and at both ends of the interval; results between the
-// smallest and the largest of the three are right, one unit in the last place of a float result included.
+// are rounded once add u T. Terms: x * w for floats; the integer sum of a group times its scale for partial_sums. For
+// before_mma a weight (w - z) * scale is rounded once to the left operand's type (unit v = 2^-11 for f16, 2^-8 for bf16),
+// which adds v times the sum of |x (w - z) scale|. The epilogue is evaluated at the exact accumulator and at both ends of
+// the interval; results between the smallest and the largest of the three are right (for a monotone epilogue), one unit in
+// the last place of a float result included.
 //
 //===----------------------------------------------------------------------===//
 

@@ -34,6 +34,13 @@ struct I1 {
   static Value get(Cell x) { return x & 1; }
   static Cell put(uint64_t x) { return Cell(x & 1); }
 };
+/// Only truncated to and extended from.
+struct I4 {
+  using Cell = uint32_t;
+  using Value = uint8_t;
+  static Value get(Cell x) { return x & 15; }
+  static Cell put(uint64_t x) { return Cell(x & 15); }
+};
 struct I8 {
   using Cell = uint32_t;
   using Value = uint8_t;
@@ -343,13 +350,20 @@ Run floatCompare(arith::CmpFPredicate predicate, Type type) {
 }
 
 struct ZeroExtend { template <typename T> static uint64_t apply(T a) { return a; } };
+struct SignExtendNibble { static uint64_t apply(uint8_t a) { return uint64_t(int64_t(a ^ 8) - 8); } };
 template <typename D, typename A> struct ExtendBy { using Function = SignExtend; };
 template <typename D> struct ExtendBy<D, I1> { using Function = SignExtendBit; };
+template <typename D> struct ExtendBy<D, I4> { using Function = SignExtendNibble; };
 template <typename D> struct Widen { template <typename T> struct At { static constexpr Run run = unary<D, T, ZeroExtend>; }; };
 template <typename D> struct WidenSigned {
   template <typename T> struct At { static constexpr Run run = unary<D, T, typename ExtendBy<D, T>::Function>; };
 };
 template <template <typename> class By> Run resize(Type from, Type to) {
+  if (to.isInteger(4))
+    return byInteger<By<I4>::template At>(from);
+  if (from.isInteger(4))
+    return to.isInteger(8) ? By<I8>::template At<I4>::run : to.isInteger(16) ? By<I16>::template At<I4>::run
+           : to.isInteger(32) ? By<I32>::template At<I4>::run : to.isInteger(64) ? By<I64>::template At<I4>::run : nullptr;
   unsigned width = isa<LLVM::LLVMPointerType>(to) ? rowsOf(to) * 32 : cast<IntegerType>(to).getWidth();
   switch (width) {
   case 1: return byInteger<By<I1>::template At>(from);

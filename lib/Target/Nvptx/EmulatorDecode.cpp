@@ -23,7 +23,7 @@ using namespace bitwright::nvptx::emulator;
 unsigned emulator::rowsOf(Type type) {
   if (auto integer = dyn_cast<IntegerType>(type)) {
     unsigned width = integer.getWidth();
-    return width == 64 ? 2 : width == 1 || width == 8 || width == 16 || width == 32 ? 1 : 0;
+    return width == 64 ? 2 : width == 1 || width == 4 || width == 8 || width == 16 || width == 32 ? 1 : 0;
   }
   if (type.isF32() || type.isF16() || type.isBF16())
     return 1;

@@ -580,7 +580,7 @@ static int64_t shapeOf(Type type, unsigned alignment) {
   auto elements = elementsOf(type);
   Type element = elements[0];
   unsigned bytes = isa<LLVM::LLVMPointerType>(element) ? rowsOf(element) * 4
-                   : element.isInteger(1)              ? 1
+                   : element.isIntOrFloat() && element.getIntOrFloatBitWidth() < 8 ? 1
                                                        : element.getIntOrFloatBitWidth() / 8;
   return bytes | int64_t(elements.size()) << 8 | int64_t(alignment ? alignment : bytes * elements.size()) << 16;
 }
@@ -591,7 +591,7 @@ static uint64_t sizeOf(Type type) {
     return array.getNumElements() * sizeOf(array.getElementType());
   if (auto vector = dyn_cast<VectorType>(type))
     return uint64_t(vector.getNumElements()) * sizeOf(vector.getElementType());
-  return type.isIntOrFloat() ? type.getIntOrFloatBitWidth() / 8 : 0;
+  return type.isIntOrFloat() ? (type.getIntOrFloatBitWidth() + 7) / 8 : 0;
 }
 
 static bool decodeGep(Decoder &decoder, LLVM::GEPOp op) {

@@ -19,6 +19,7 @@ namespace {
 
 /// `count` cases, two at a time; what failed, by seed.
 struct Sweep {
+  Sweep(GpuTemplate kind, Arch arch) : kind(kind), arch(arch) {}
   GpuTemplate kind;
   Arch arch;
   unsigned first = 0, count = 300;
@@ -70,31 +71,31 @@ struct Sweep {
 };
 
 TEST(Templates, WgmmaSs) {
-  Sweep sweep{GpuTemplate::WgmmaSs, Arch::Sm90a};
+  Sweep sweep(GpuTemplate::WgmmaSs, Arch::Sm90a);
   sweep.run(0);
 }
 TEST(Templates, MultistageSm80) {
-  Sweep sweep{GpuTemplate::Multistage, Arch::Sm80};
+  Sweep sweep(GpuTemplate::Multistage, Arch::Sm80);
   sweep.run(0);
 }
 TEST(Templates, MultistageSm90a) {
-  Sweep sweep{GpuTemplate::Multistage, Arch::Sm90a};
+  Sweep sweep(GpuTemplate::Multistage, Arch::Sm90a);
   sweep.run(0);
 }
 TEST(Templates, WgmmaRs) {
-  Sweep sweep{GpuTemplate::WgmmaRs, Arch::Sm90a};
+  Sweep sweep(GpuTemplate::WgmmaRs, Arch::Sm90a);
   sweep.run(0);
 }
 TEST(Templates, DecodeSm90a) {
-  Sweep sweep{GpuTemplate::Decode, Arch::Sm90a};
+  Sweep sweep(GpuTemplate::Decode, Arch::Sm90a);
   sweep.run(0);
 }
 TEST(Templates, DecodeSm80) {
-  Sweep sweep{GpuTemplate::Decode, Arch::Sm80};
+  Sweep sweep(GpuTemplate::Decode, Arch::Sm80);
   sweep.run(0);
 }
 TEST(Templates, Rows) {
-  Sweep sweep{GpuTemplate::Rows, Arch::Sm90a};
+  Sweep sweep(GpuTemplate::Rows, Arch::Sm90a);
   sweep.run(0);
 }
 
