@@ -15,10 +15,10 @@
 
 // CHECK-LABEL: llvm.func @two_level_0(
 // CHECK-SAME: llvm.byval = !llvm.array<128 x i8>
-// CHECK: nvvm.setmaxregister decrease 24
-// CHECK: nvvm.cp.async.bulk.tensor.shared.cluster.global
+// CHECK: nvvm.setmaxregister decrease 40
 // CHECK-COUNT-6: nvvm.cp.async.bulk.shared.cluster.global
-// CHECK: nvvm.setmaxregister increase 240
+// CHECK: nvvm.cp.async.bulk.tensor.shared.cluster.global
+// CHECK: nvvm.setmaxregister increase 232
 // The first product of a tile does not read the accumulators.
 // CHECK: nvvm.wgmma.fence.aligned
 // CHECK-NEXT: kernel.wgmma_rs {{.*}} {n = 256 : i64, type = i8, zero}
