@@ -146,8 +146,9 @@ private:
     if (name == "arith.negf") return floats(op, [](float a, float, float) { return -a; });
     if (name == "arith.maximumf") return floats(op, [](float a, float b, float) { return a != a || b != b ? NAN : std::signbit(a) != std::signbit(b) ? (std::signbit(a) ? b : a) : std::max(a, b); });
     if (name == "arith.minimumf") return floats(op, [](float a, float b, float) { return a != a || b != b ? NAN : std::signbit(a) != std::signbit(b) ? (std::signbit(a) ? a : b) : std::min(a, b); });
-    if (name == "arith.maxnumf") return floats(op, [](float a, float b, float) { return std::fmax(a, b); });
-    if (name == "arith.minnumf") return floats(op, [](float a, float b, float) { return std::fmin(a, b); });
+    // Of two zeros PTX takes +0 as the larger; C leaves it open.
+    if (name == "arith.maxnumf") return floats(op, [](float a, float b, float) { return a == 0 && b == 0 ? (std::signbit(a) ? b : a) : std::fmax(a, b); });
+    if (name == "arith.minnumf") return floats(op, [](float a, float b, float) { return a == 0 && b == 0 ? (std::signbit(a) ? a : b) : std::fmin(a, b); });
     if (isa<math::FmaOp>(op)) return floats(op, [](float a, float b, float c) { return std::fma(a, b, c); });
     if (isa<math::RoundEvenOp>(op)) return floats(op, [](float a, float, float) { return std::nearbyint(a); });
     if (isa<math::FloorOp>(op)) return floats(op, [](float a, float, float) { return std::floor(a); });
