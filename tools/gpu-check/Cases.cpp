@@ -138,7 +138,7 @@ public:
       integer = lhs == "i8";
       place = "before_mma";
       if (kind == GpuTemplate::Multistage && chance(15)) {
-        lhs = "i4", place = "none";
+        lhs = "i4", place = "none", integer = true;
       } else if (integer) {
         grouping = pick<std::string>({"none", "two_level", "scale", "scale_zero_point"});
         if (kind == GpuTemplate::WgmmaRs && grouping[0] == 's')

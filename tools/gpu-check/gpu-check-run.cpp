@@ -4,9 +4,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// gpu-check-run FOLDER [--device N] [--match TEXT]: runs every case, compares each result bit for bit with the naive
+// gpu-check-run FOLDER [--device N] [--match TEXT] [--first N]: runs every case, compares each result bit for bit with the naive
 // kernel of the folder and, where the interpreter left one, with its checksum; looks at the memory behind each result.
-// A launch that does not end within ten seconds is named and ends the process. Exit status 0: all cases passed.
+// A launch that fails or does not end within five seconds is named and ends the process with status 3, as nothing after
+// it could be trusted; `--first N` goes on behind it. Exit status 0: all cases passed.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,7 +25,7 @@ using namespace bitwright::runtime;
 
 static constexpr size_t guardBytes = 1024; ///< poisoned memory behind a result
 static constexpr uint8_t poison = 0xa5;
-static constexpr int timeLimit = 10000; ///< milliseconds
+static constexpr int timeLimit = 5000; ///< milliseconds
 
 namespace {
 
@@ -104,8 +105,14 @@ public:
     if (Status status = kernel.launch(c.m, memory.lhs, constants, memory.operands, outputs, stream.handle());
         !status.ok())
       return status;
-    if (Status status = stream.synchronize(timeLimit); !status.ok())
-      return status;
+    if (Status status = stream.synchronize(timeLimit); !status.ok()) {
+      // Freeing memory would wait for the kernel for ever: say so and leave.
+      std::printf("FAIL %s M=%lld seed=%llu %s\n     %s\n", kernel.description().symbol.c_str(), (long long)c.m,
+                  (unsigned long long)c.seed, kernel.description().schedule.c_str(), status.text.c_str());
+      std::printf("gpu-check: stopped at case %zu\n", number);
+      std::fflush(stdout);
+      std::_Exit(3);
+    }
     for (cuda::Memory &output : outputs) {
       results.emplace_back(output.size());
       if (Status status = output.download(results.back().data(), output.size(), stream.handle()); !status.ok())
@@ -143,6 +150,8 @@ public:
     return "";
   }
 
+  size_t number = 0; ///< of the case that runs
+
 private:
   cuda::ContextPtr context;
   std::string folder;
@@ -160,15 +169,19 @@ int fail(const std::string &text) {
 int main(int argc, char **argv) {
   std::string folder, match;
   int device = 0;
+  size_t first = 0;
+  std::setvbuf(stdout, nullptr, _IOLBF, 1 << 16);
   for (int i = 1; i < argc; ++i) {
     if (!std::strcmp(argv[i], "--device") && i + 1 < argc)
       device = std::atoi(argv[++i]);
+    else if (!std::strcmp(argv[i], "--first") && i + 1 < argc)
+      first = size_t(std::atoll(argv[++i]));
     else if (!std::strcmp(argv[i], "--match") && i + 1 < argc)
       match = argv[++i];
     else if (argv[i][0] != '-' && folder.empty())
       folder = argv[i];
     else
-      return std::fprintf(stderr, "usage: gpu-check-run FOLDER [--device N] [--match TEXT]\n"), 2;
+      return std::fprintf(stderr, "usage: gpu-check-run FOLDER [--device N] [--match TEXT] [--first N]\n"), 2;
   }
   std::vector<FolderKernel> kernels;
   std::string error;
@@ -182,7 +195,7 @@ int main(int argc, char **argv) {
   Checker checker(context, folder);
   if (Status status = checker.prepare(); !status.ok())
     return fail(status.text);
-  size_t passed = 0, failed = 0, skipped = 0, sums = 0;
+  size_t number = 0, passed = 0, failed = 0, skipped = 0, sums = 0;
   std::map<std::string, std::pair<size_t, size_t>> byTag;
   for (const FolderKernel &kernel : kernels) {
     if (kernel.symbol.find(match) == std::string::npos)
@@ -190,6 +203,9 @@ int main(int argc, char **argv) {
     // sm_80 code runs on later devices of its major version only; the PTX beside it is what others use.
     bool runs = kernel.arch == "sm_90a" ? context->device().capability() == 90 : context->device().major == 8;
     for (const FolderCase &c : kernel.cases) {
+      checker.number = ++number;
+      if (number <= first)
+        continue;
       if (!runs) {
         ++skipped;
         continue;
@@ -214,9 +230,10 @@ int main(int argc, char **argv) {
       if (!wrong.empty())
         std::printf("FAIL %s M=%lld seed=%llu %s\n     %s\n", kernel.symbol.c_str(), (long long)c.m,
                     (unsigned long long)c.seed, kernel.schedule.c_str(), wrong.c_str());
-      if (!status.ok()) { // a sticky error: nothing after it can be trusted
+      if (!status.ok()) { // perhaps a sticky error: nothing after it can be trusted
+        std::printf("gpu-check: stopped at case %zu\n", number);
         std::fflush(stdout);
-        std::_Exit(1);
+        std::_Exit(3);
       }
     }
   }
