@@ -204,8 +204,61 @@ private:
 };
 } // namespace
 
+/// Most rows of a shape that is checked beside the file's own: the CPU has to compute it too.
+static constexpr int64_t maxCheckedRows = 1024;
+static constexpr size_t maxCheckedShapes = 16;
+
+/// The file's dimensions first, then for every row of a launch's table the smallest ones that reach it: each kernel
+/// that can run on this device is run once.
+static std::vector<std::vector<int64_t>> shapesToCheck(const Model &m) {
+  std::vector<std::vector<int64_t>> shapes = {m.selfCheck.symbolValues};
+  for (const EntryPoint &e : m.entries)
+    for (const Launch &l : e.launches)
+      for (const GpuVariant &v : l.gpu.variants) {
+        unsigned symbol;
+        int64_t scale, offset;
+        if (shapes.size() == maxCheckedShapes || v.mLo > maxCheckedRows || !matchAffine(l.gpu.m, symbol, scale, offset))
+          continue;
+        const Symbol &s = m.symbols[symbol];
+        const int64_t wanted = v.mLo <= offset ? 1 : (v.mLo - offset + scale - 1) / scale;
+        const int64_t least = std::max(wanted, s.lo);
+        const int64_t value = (least + s.divisor - 1) / s.divisor * s.divisor;
+        std::vector<int64_t> shape = m.selfCheck.symbolValues;
+        shape[symbol] = value;
+        if (value <= s.hi && std::find(shapes.begin(), shapes.end(), shape) == shapes.end())
+          shapes.push_back(std::move(shape));
+      }
+  return shapes;
+}
+
+static Status checkShape(Session &cpu, Session &gpu, const std::vector<int64_t> &shape, size_t &compared) {
+  const Model &m = cpu.model();
+  SelfCheck check;
+  check.seed = m.selfCheck.seed;
+  check.symbolValues = shape;
+  Status s;
+  for (size_t e = 0; e < m.entries.size() && s.ok(); ++e) {
+    ProbeTensors probe;
+    s = makeProbe(cpu, check, e, probe);
+    Recorder recorder(m);
+    if (s.ok())
+      s = cpu.observe(e, probe.inputs.data(), probe.inputs.size(), probe.outputs.data(), probe.outputs.size(),
+                      recorder);
+    Comparer comparer(gpu, recorder.records, compared);
+    if (s.ok())
+      s = gpu.observe(e, probe.inputs.data(), probe.inputs.size(), probe.outputs.data(), probe.outputs.size(),
+                      comparer);
+  }
+  if (s.code == BW_CHECK_FAILED && !m.symbols.empty()) {
+    s.text += " (";
+    for (size_t i = 0; i < shape.size(); ++i)
+      s.text += (i ? ", " : "") + m.symbols[i].name + " = " + std::to_string(shape[i]);
+    s.text += ")";
+  }
+  return s;
+}
+
 Status bitwright::runtime::runCudaSelfCheck(Session &session, size_t &compared) {
-  const Model &m = session.model();
   std::unique_ptr<Session> cpu;
   Status s = Session::create(session.loadedModel(), {}, cpu);
   if (!s.ok())
@@ -213,17 +266,8 @@ Status bitwright::runtime::runCudaSelfCheck(Session &session, size_t &compared) 
   size_t onCpu = 0;
   s = runSelfCheck(*cpu, onCpu); // the CPU's integers are the file's
   compared = 0;
-  for (size_t e = 0; e < m.entries.size() && s.ok(); ++e) {
-    ProbeTensors probe;
-    s = makeProbe(*cpu, m.selfCheck, e, probe);
-    Recorder recorder(m);
+  for (const std::vector<int64_t> &shape : shapesToCheck(session.model()))
     if (s.ok())
-      s = cpu->observe(e, probe.inputs.data(), probe.inputs.size(), probe.outputs.data(), probe.outputs.size(),
-                       recorder);
-    Comparer comparer(session, recorder.records, compared);
-    if (s.ok())
-      s = session.observe(e, probe.inputs.data(), probe.inputs.size(), probe.outputs.data(), probe.outputs.size(),
-                          comparer);
-  }
+      s = checkShape(*cpu, session, shape, compared);
   return s;
 }

@@ -744,10 +744,14 @@ TEST_F(Gpu, SelfCheckBesideTheCpu) {
   open(m);
   size_t compared = 0;
   ASSERT_EQ(bw_self_check(session, &compared), BW_OK) << bw_last_error();
-  EXPECT_EQ(compared, 3u);
+  // At the file's N = 2, and at the smallest N of each row of the table: 1 and 3.
+  EXPECT_EQ(compared, 9u);
+  EXPECT_EQ(launched(), (Strings{"shift_few", "reverse", "total", "shift_few", "reverse", "total", "shift_many",
+                                 "reverse", "total"}));
   setenv("MOCK_CUDA_WRONG", "1", 1);
   EXPECT_EQ(bw_self_check(session, &compared), BW_CHECK_FAILED);
-  expectText({"self-check on cuda:0 (Mock 90): tensor 'total' of launch 2 'total' on the CPU's inputs: checksum"});
+  expectText({"self-check on cuda:0 (Mock 90): tensor 'total' of launch 2 'total' on the CPU's inputs: checksum",
+              "(N = 2, W = 8)"});
 }
 
 TEST_F(Gpu, SelfCheckBoundsFloats) {

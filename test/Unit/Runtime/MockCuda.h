@@ -14,7 +14,7 @@
 //   MOCK_CUDA_IDLE      set: kernels do nothing
 //   MOCK_CUDA_WRONG     set: `total` is one too large
 // A module is text: "mock cubin sm_90a", "mock cubin sm_80" or "mock ptx VERSION", then lines "func NAME SIZE..." with
-// the sizes of the parameters. The functions that the tests' models use are built in (see `execute`).
+// the sizes of the parameters; or a real cubin, whose kernels do nothing. The functions that the tests' models use are built in (see `execute`).
 //
 //===----------------------------------------------------------------------===//
 #pragma once

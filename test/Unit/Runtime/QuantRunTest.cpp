@@ -272,7 +272,7 @@ TEST_F(QuantRunGpu, SelfCheck) {
   Outcome o = quantRun(gpuModel + " --self-check --device cuda");
   ASSERT_EQ(o.status, 0) << o.err;
   EXPECT_TRUE(has(o.out, "self-check avx2: 3 tensors equal")) << o.out;
-  EXPECT_TRUE(has(o.out, "self-check cuda:0 (Mock 90): 3 tensors as on the CPU")) << o.out;
+  EXPECT_TRUE(has(o.out, "self-check cuda:0 (Mock 90): 6 tensors as on the CPU")) << o.out;
   setenv("MOCK_CUDA_WRONG", "1", 1);
   o = quantRun(gpuModel + " --self-check --device cuda");
   EXPECT_EQ(o.status, 1);
