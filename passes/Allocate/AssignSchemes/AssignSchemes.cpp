@@ -124,6 +124,11 @@ struct AssignSchemes : bitwright::impl::AssignSchemesBase<AssignSchemes> {
       // Groups run along K of a linear layer; a convolution has one scale an output channel instead.
       if (weights.group && isa<qnn::LinearOp>(op)) {
         int64_t k = cast<RankedTensorType>(getWeightOf(op).getType()).getDimSize(1);
+        if (bitsOf(weights.format) > 4 && scheme.activations.scales != ActivationScales::None)
+          return op->emitOpError() << "'" << bitwright::getName(op)
+                                   << "': weights.format: expected s4, s3 or s2 in groups with float scales that meet "
+                                      "quantized activations, found "
+                                   << weights.format << "; choose granularity axis, or activations.scales: none";
         if (k % weights.group)
           return op->emitOpError() << "'" << bitwright::getName(op) << "': weights.granularity: expected groups that divide "
                                    << k << ", the number of its inputs, found groups of " << weights.group

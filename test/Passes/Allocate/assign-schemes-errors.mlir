@@ -12,6 +12,12 @@
 // RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/nomatch.yaml}))' 2>&1 | FileCheck %s --check-prefix=NOMATCH
 // RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/noname.yaml}))' 2>&1 | FileCheck %s --check-prefix=NONAME
 // RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/order.yaml}))' 2>&1 | FileCheck %s --check-prefix=ORDER
+// RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/granularity.yaml}))' 2>&1 | FileCheck %s --check-prefix=GRANULARITY
+// RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/zero.yaml}))' 2>&1 | FileCheck %s --check-prefix=ZERO
+// RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/eight.yaml}))' 2>&1 | FileCheck %s --check-prefix=EIGHT
+// RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/scales.yaml}))' 2>&1 | FileCheck %s --check-prefix=SCALES
+// RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=w4a8}))' 2>&1 | FileCheck %s --check-prefix=GROUP
+// RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/wide.yaml}))' 2>&1 | FileCheck %s --check-prefix=WIDE
 // RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/syntax.yaml}))' 2>&1 | FileCheck %s --check-prefix=SYNTAX
 // RUN: quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/typo.yaml}))' 2>&1 | FileCheck %s --check-prefix=TYPO
 // RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=w8a8 statistics=%t/none.json}))' 2>&1 | FileCheck %s --check-prefix=NOSTATISTICS
@@ -31,14 +37,36 @@
 // NOMATCH: nomatch.yaml:3: overrides.match: expected a pattern of operation names, found none
 // NONAME: noname.yaml:1: name: expected a name for the recipe, found none
 // ORDER: order.yaml:3: weights: expected before 'overrides', found after it
+// GRANULARITY: granularity.yaml:2: weights.granularity: expected axis, tensor, 'group N' or 'two_level N' with N a multiple of 8, found 'group 12'
+// ZERO: zero.yaml:2: weights.zero_point: expected granularity 'group N' with zero points, found another one
+// EIGHT: eight.yaml:2: weights.granularity: expected format s4, s3 or s2 with two_level, found s8
+// SCALES: scales.yaml:2: activations.scales: expected one of static, per_token, none, found 'dynamic'
+// GROUP: error: {{.*}}: weights.granularity: expected groups that divide 2, the number of its inputs, found groups of 128; choose another size or granularity axis, for this layer with 'overrides'
+// WIDE: error: {{.*}}: weights.format: expected s4, s3 or s2 in groups with float scales that meet quantized activations, found s8; choose granularity axis, or activations.scales: none
 // SYNTAX: syntax.yaml:2: not YAML:
 // TYPO: warning: {{.*}}typo.yaml:3: overrides.match: 'frist' matches no operation of the model
 // TYPO: warning: recipe 'r': keep_float: 'softmx' is no kind of operation and matches no operation of the model
 // NOSTATISTICS: error: cannot read statistics '{{.*}}none.json': No such file or directory
 // OTHERFILE: other.json': expected the format "bitwright-statistics"
-// VERSION: version.json': expected version 1, found 7
+// VERSION: version.json': expected version 2, found 7
 // BINS: bins.json': value 'x': expected 'bins' inside the 2048 bins of an 'exponent' in [-100, 128]
 
+//--- granularity.yaml
+name: r
+weights: {format: s4, granularity: group 12}
+//--- zero.yaml
+name: r
+weights: {format: s4, granularity: two_level 128, zero_point: true}
+//--- eight.yaml
+name: r
+weights: {granularity: two_level 128}
+//--- scales.yaml
+name: r
+activations: {scales: dynamic}
+//--- wide.yaml
+name: r
+weights: {granularity: group 8}
+activations: {scales: per_token}
 //--- unknown.yaml
 name: r
 wieghts: {format: s8}
@@ -86,7 +114,7 @@ keep_float: [softmx]
 //--- version.json
 {"format": "bitwright-statistics", "version": 7}
 //--- bins.json
-{"format": "bitwright-statistics", "version": 1, "values": {"x": {"extremes": [0, 1], "moving": [0, 1], "exponent": 1, "first_bin": 2047, "bins": [1, 2]}}}
+{"format": "bitwright-statistics", "version": 2, "values": {"x": {"extremes": [0, 1], "moving": [0, 1], "exponent": 1, "first_bin": 2047, "bins": [1, 2]}}}
 //--- model.mlir
 func.func @main(%x: tensor<1x2xf32> {qnn.name = "x"}) -> tensor<1x2xf32> {
   %w = qnn.constant {name = "w", value = dense<1.0> : tensor<2x2xf32>} : tensor<2x2xf32>

@@ -43,10 +43,7 @@ overrides:
     weights: {format: s16, granularity: tensor, clip: percentile, percentile: 99}
 
 //--- statistics.json
-{"format": "bitwright-statistics", "version": 1, "graph": "", "data": "", "samples": 1, "values": {
-  "x": {"count": 2, "batches": 1, "extremes": [-1, 3], "moving": [-1, 3]},
-  "first": {"count": 2, "batches": 1, "extremes": [2, 8], "moving": [2, 8]}}}
-
+{"format": "bitwright-statistics", "version": 2, "graph": "", "data": "", "samples": 1, "values": { "x": {"count": 2, "batches": 1, "extremes": [-1, 3], "moving": [-1, 3]}, "first": {"count": 2, "batches": 1, "extremes": [2, 8], "moving": [2, 8]}}}
 //--- model.mlir
 func.func @main(%x: tensor<1x2xf32> {qnn.name = "x"}) -> tensor<1xf32> {
   %w = qnn.constant {name = "w", value = dense<1.0> : tensor<2x2xf32>} : tensor<2x2xf32>

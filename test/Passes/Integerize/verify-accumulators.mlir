@@ -62,3 +62,51 @@ func.func @computed_bias(%x: tensor<1x2xi8> {qnn.name = "x"}, %b: tensor<1xi32> 
   %0 = dyadic.linear %x, %w, %b {name = "l", input_zero_point = 0 : i32} : (tensor<1x2xi8>, tensor<1x2xi8>, tensor<1xi32>) -> tensor<1x1xi32>
   return %0 : tensor<1x1xi32>
 }
+
+// -----
+
+// R16: row 0 has 15 * 17 - 127 = 128, which no s8 holds.
+func.func @two_level(%x: tensor<1x2xi8> {qnn.name = "x"}) -> tensor<1x1xi32> {
+  %w = qnn.constant {name = "w", value = dense<[[0, -1]]> : tensor<1x2xi4>} : tensor<1x2xi4>
+  %s = qnn.constant {name = "s", value = dense<17> : tensor<1x1xi8>} : tensor<1x1xi8>
+  %m = qnn.constant {name = "m", value = dense<-127> : tensor<1x1xi16>} : tensor<1x1xi16>
+  // expected-error@below {{R16: 'l', row 0, group 0: code 15 makes the weight 128: expected one in [-127, 127]}}
+  %0 = dyadic.linear_two_level %x, %w, %s, %m {name = "l", group = 2 : i64, input_zero_point = 0 : i32} : (tensor<1x2xi8>, tensor<1x2xi4>, tensor<1x1xi8>, tensor<1x1xi16>) -> tensor<1x1xi32>
+  return %0 : tensor<1x1xi32>
+}
+
+// -----
+
+func.func @group_scale(%x: tensor<1x2xi8> {qnn.name = "x"}) -> tensor<1x1xi32> {
+  %w = qnn.constant {name = "w", value = dense<[[0, 1]]> : tensor<1x2xi4>} : tensor<1x2xi4>
+  %s = qnn.constant {name = "s", value = dense<18> : tensor<1x1xi8>} : tensor<1x1xi8>
+  %m = qnn.constant {name = "m", value = dense<0> : tensor<1x1xi16>} : tensor<1x1xi16>
+  // expected-error@below {{R16: 'l', row 0, group 0: expected a group scale in [1, 17], found 18}}
+  %0 = dyadic.linear_two_level %x, %w, %s, %m {name = "l", group = 2 : i64, input_zero_point = 0 : i32} : (tensor<1x2xi8>, tensor<1x2xi4>, tensor<1x1xi8>, tensor<1x1xi16>) -> tensor<1x1xi32>
+  return %0 : tensor<1x1xi32>
+}
+
+// -----
+
+// 128 * |code 15 * 8 + 7 = 127| * 2 columns + bias: 32512 + 2147451136 = 2^31.
+func.func @two_level_bound(%x: tensor<1x2xi8> {qnn.name = "x"}) -> tensor<1x1xi32> {
+  %w = qnn.constant {name = "w", value = dense<-1> : tensor<1x2xi4>} : tensor<1x2xi4>
+  %s = qnn.constant {name = "s", value = dense<8> : tensor<1x1xi8>} : tensor<1x1xi8>
+  %m = qnn.constant {name = "m", value = dense<7> : tensor<1x1xi16>} : tensor<1x1xi16>
+  %b = qnn.constant {name = "b", value = dense<2147451136> : tensor<1xi32>} : tensor<1xi32>
+  // expected-error@below {{V3: 'l', channel 0: the accumulator may reach 2147483648 with K = 2}}
+  %0 = dyadic.linear_two_level %x, %w, %s, %m, %b {name = "l", group = 2 : i64, input_zero_point = 0 : i32} : (tensor<1x2xi8>, tensor<1x2xi4>, tensor<1x1xi8>, tensor<1x1xi16>, tensor<1xi32>) -> tensor<1x1xi32>
+  return %0 : tensor<1x1xi32>
+}
+
+// -----
+
+// Partial sums: 65536 columns of |-128 - 127| = 255 each way times 128 are 2139095040 and fit; zero point -128 of x makes 255.
+func.func @groups(%x: tensor<1x65536xi8> {qnn.name = "x"}) -> tensor<1x1x1xi32> {
+  %w = qnn.constant {name = "w", value = dense<-128> : tensor<1x65536xi8>} : tensor<1x65536xi8>
+  %z = qnn.constant {name = "z", value = dense<127> : tensor<1x1xi8>} : tensor<1x1xi8>
+  %0 = dyadic.linear_groups %x, %w, %z {name = "fits", group = 65536 : i64, input_zero_point = 0 : i32} : (tensor<1x65536xi8>, tensor<1x65536xi8>, tensor<1x1xi8>) -> tensor<1x1x1xi32>
+  // expected-error@below {{V3: 'l', channel 0, group 0: the accumulator may reach 4261478400 with K = 65536}}
+  %1 = dyadic.linear_groups %x, %w, %z {name = "l", group = 65536 : i64, input_zero_point = -128 : i32} : (tensor<1x65536xi8>, tensor<1x65536xi8>, tensor<1x1xi8>) -> tensor<1x1x1xi32>
+  return %1 : tensor<1x1x1xi32>
+}

@@ -291,4 +291,37 @@ TEST(TwoLevel, ZerosAndConstants) {
     }
 }
 
+/// The two levels follow from the 8-bit codes alone, for every encoder and width.
+TEST(TwoLevel, FoundAgainFromBytes) {
+  std::mt19937 random(5);
+  std::normal_distribution<double> normal;
+  for (auto encoder : {TwoLevelEncoder::Liquid, TwoLevelEncoder::Dgq, TwoLevelEncoder::QServe})
+    for (int bits : {4, 3, 2}) {
+      if (bits != 4 && encoder != TwoLevelEncoder::Liquid)
+        continue;
+      std::vector<double> weights(6 * 64);
+      for (double &w : weights)
+        w = normal(random);
+      TwoLevelOptions options{encoder, bits, 16};
+      auto encoded = encodeTwoLevel("w", weights, 6, 64, options);
+      ASSERT_TRUE(bool(encoded));
+      std::vector<int64_t> bytes;
+      for (int64_t i = 0; i < 6 * 64; ++i)
+        bytes.push_back(encoded->w8(i / 64, i % 64));
+      auto found = decomposeTwoLevel("w", bytes, 6, 64, 16, bits);
+      ASSERT_TRUE(bool(found)) << llvm::toString(found.takeError());
+      for (int64_t i = 0; i < 6 * 64; ++i) {
+        EXPECT_EQ(found->w8(i / 64, i % 64), bytes[size_t(i)]);
+        EXPECT_LT(found->codes[size_t(i)], 1 << bits);
+      }
+    }
+  // Distances 1 and 200: no S up to 17 divides both and leaves 4 bits.
+  auto none = decomposeTwoLevel("w", {-100, -99, 100}, 1, 3, 3);
+  ASSERT_FALSE(bool(none));
+  EXPECT_CONTAINS(llvm::toString(none.takeError()), "'w', row 0, group 0: R16: expected weights code * S + m");
+  auto wide = decomposeTwoLevel("w", {-128, 0}, 1, 2, 2);
+  ASSERT_FALSE(bool(wide));
+  EXPECT_CONTAINS(llvm::toString(wide.takeError()), "expected 8-bit weights in [-127, 127], found -128");
+}
+
 } // namespace

@@ -116,7 +116,8 @@ TEST(Recipe, BuiltIns) {
     auto recipe = Recipe::load(name);
     ASSERT_TRUE(bool(recipe)) << llvm::toString(recipe.takeError());
     EXPECT_EQ(recipe->name, name);
-    EXPECT_EQ(recipe->quantize, name == "w8a8");
+    EXPECT_EQ(recipe->quantize, name != "float");
+    EXPECT_EQ(recipe->needsStatistics(), name == "w8a8");
   }
 }
 
