@@ -219,7 +219,8 @@ private:
         return failure(BW_UNSUPPORTED, "the value " + std::to_string(v) +
                                            " does not fit 32 bits: use smaller "
                                            "dimensions, or device 'cpu'");
-      std::memcpy(bytes.data() + reserve(4, 4), &narrow, 4);
+      const size_t at = reserve(4, 4); // moves the bytes
+      std::memcpy(bytes.data() + at, &narrow, 4);
       return {};
     }
     CudaPlan::Place place;
