@@ -109,7 +109,7 @@ private:
   void startFeed();
   void copyConstants(Value barrier);
   void copyConstantsAsync();
-  void copyChunkBulk(int64_t chunk, Value barrier);
+  void copyChunkBulk(Value number);
   void copyChunkTensor(Value chunk, Value stage, Value barrier);
   void copyChunkAsync(Value chunk, Value stage);
   int64_t chunkBytes(int64_t chunk) const; ///< of one token over all warp rows

@@ -92,27 +92,30 @@ void Generator::copyConstantsAsync() {
     copy(zeros, p.ctaGroups() * 32, p.zeroOffset);
 }
 
-void Generator::copyChunkBulk(int64_t chunk, Value barrier) {
-  // CTAs start at different tokens: the same rows of L2 are not asked for by all at once.
-  Value first = w.remu(w.add(w.mul(tile, p.split), rank), m);
-  for (int64_t i = 0; i < p.depthWarps; ++i) {
-    int64_t unit = i * p.warpUnits + chunk * p.chunkUnits;
-    int64_t end = std::min((i + 1) * p.warpUnits, p.units);
-    int64_t bytes = std::min(p.chunkUnits, end - unit) * p.unitBytes();
-    if (bytes <= 0)
-      continue;
-    for (int64_t above = 0; above < p.tokens(); above += 32) {
-      Value token = w.add(lane, above);
-      w.ifThen(w.ult(token, m), [&] {
-        Value turned = w.add(token, first);
-        turned = w.select(w.uge(turned, m), w.sub(turned, m), turned);
-        Value source =
-            w.add(w.mul(turned, p.k * p.lhsBytes()), w.add(w.mul(rank, p.units * p.unitBytes()), unit * p.unitBytes()));
-        int64_t base = p.lhsOffset + chunk * p.stageBytes() + i * p.tokens() * p.rowBytes();
-        w.copyBulk(w.offset(shared, w.add(w.mul(turned, p.rowBytes()), base)), w.offset(lhsPointer, source), bytes,
-                   barrier);
-      });
-    }
+/// The rows of one chunk for one warp row, a copy a lane. A warp starts its lanes' copies one after the other, so every
+/// warp takes other chunks.
+void Generator::copyChunkBulk(Value number) {
+  Value chunk = w.divu(number, p.depthWarps);
+  Value warpRow = w.sub(number, w.mul(chunk, p.depthWarps));
+  Value unit = w.add(w.mul(warpRow, p.warpUnits), w.mul(chunk, p.chunkUnits));
+  Value bytes = w.constant(p.chunkUnits * p.unitBytes());
+  if (!p.uniform || p.warpUnits % p.chunkUnits) {
+    Value end = w.minu(w.mul(w.add(warpRow, 1), p.warpUnits), p.units);
+    Value rest = w.select(w.ult(unit, end), w.sub(end, unit), 0);
+    end = w.minu(rest, w.sub(w.constant(p.warpUnits), w.mul(chunk, p.chunkUnits)));
+    bytes = w.mul(w.minu(end, p.chunkUnits), p.unitBytes());
+  }
+  Value barrier = w.offset(shared, w.mul(chunk, 8));
+  Value from = w.mul(w.add(w.mul(rank, p.units), unit), p.unitBytes());
+  Value base = w.add(w.add(w.mul(chunk, p.stageBytes()), w.mul(warpRow, p.tokens() * p.rowBytes())), p.lhsOffset);
+  // CTAs take the tokens in different orders: the same rows of L2 are not asked for by all at once.
+  int64_t lanes = std::min<int64_t>(32, int64_t(llvm::PowerOf2Ceil(uint64_t(p.tokens()))));
+  for (int64_t above = 0; above < p.tokens(); above += 32) {
+    Value token = w.add(w.xori(lane, w.andi(tile, lanes - 1)), above);
+    w.ifThen(w.andi(w.andi(w.ult(token, m), w.ult(lane, lanes)), w.ne(bytes, 0)), [&] {
+      w.copyBulk(w.offset(shared, w.add(w.mul(token, p.rowBytes()), base)),
+                 w.offset(lhsPointer, w.add(w.mul(token, p.k * p.lhsBytes()), from)), bytes, barrier);
+    });
   }
 }
 
@@ -159,37 +162,43 @@ void Generator::startFeed() {
   } else {
     if (p.pdl)
       w.launchDependents(); // they start with their weights, which no kernel writes
-    w.ifThen(w.eq(warp, 0), [&] {
-      w.ifThen(w.eq(lane, 0), [&] { initBarriers(); });
-      w.warpSync();
+    w.ifThen(w.eq(thread, 0), [&] {
+      initBarriers();
       int64_t constants = !p.scaled ? 0 : p.rowWarps * (tileScaleBytes(p) + (zeros ? p.ctaGroups() * 32 : 0));
-      auto expect = [&](int64_t c) {
-        Value bytes = p.feed == Feed::Tensor ? w.constant(p.stageBytes()) : w.mul(m, chunkBytes(c));
-        w.ifThen(w.eq(lane, 0),
-                 [&] { w.expectBytes(w.offset(shared, p.fullBarrier(c)), c ? bytes : w.add(bytes, constants)); });
-      };
-      expect(0);
-      w.warpSync();
-      if (p.scaled)
-        copyConstants(w.offset(shared, p.fullBarrier(0)));
-      if (p.pdl)
-        w.waitPredecessor();
       for (int64_t c = 0; c < p.stages; ++c) {
-        Value barrier = w.offset(shared, p.fullBarrier(c));
-        if (c) {
-          expect(c);
-          w.warpSync();
-        }
-        if (p.feed == Feed::Tensor)
-          copyChunkTensor(w.constant(c), w.constant(c), barrier);
-        else
-          copyChunkBulk(c, barrier);
+        Value bytes = p.feed == Feed::Tensor ? w.constant(p.stageBytes()) : w.mul(m, chunkBytes(c));
+        w.expectBytes(w.offset(shared, p.fullBarrier(c)), c ? bytes : w.add(bytes, constants));
       }
     });
-    prefetchColumns();
     w.barrier(); // the barriers are there for all
     if (p.split > 1)
       w.clusterArriveRelaxed(); // waited for before the first push
+    w.ifThen(w.eq(warp, 0), [&] {
+      if (p.scaled)
+        copyConstants(w.offset(shared, p.fullBarrier(0)));
+      if (p.feed == Feed::Tensor) {
+        if (p.pdl)
+          w.waitPredecessor();
+        for (int64_t c = 0; c < p.stages; ++c)
+          copyChunkTensor(w.constant(c), w.constant(c), w.offset(shared, p.fullBarrier(c)));
+      }
+    });
+    prefetchColumns();
+    if (p.feed == Feed::Bulk) {
+      if (p.pdl)
+        w.waitPredecessor();
+      // Warp 0 has the scales; the others take the copies in turn.
+      int64_t copies = p.stages * p.depthWarps, others = p.warps() - 1;
+      if (others == 0)
+        w.loop(0, copies, 1, {}, [&](Value number, ValueRange) { return copyChunkBulk(number), Values(); });
+      else if (copies <= others)
+        w.ifThen(w.ult(w.sub(warp, 1), copies), [&] { copyChunkBulk(w.sub(warp, 1)); });
+      else
+        w.ifThen(w.ne(warp, 0), [&] {
+          w.loop(w.sub(warp, 1), copies, others, {},
+                 [&](Value number, ValueRange) { return copyChunkBulk(number), Values(); });
+        });
+    }
   }
 
   int64_t rowBase = p.lhsOffset;

@@ -12,14 +12,15 @@
 // REPORT-NOT: warning
 
 // W4A8, groups of 128, for at most 8 tokens. Weights first: two units of 128 in flight, four loads each; then warp 0
-// copies scales and the token rows. Codes are 16 times their value; partial sums start at the bits of 1.5 * 2^23.
+// copies scales and the others token rows. Codes are 16 times their value; partial sums start at the bits of 1.5 * 2^23.
 // CHECK-LABEL: llvm.func @w4a8_0(
 // CHECK-SAME: nvvm.reqntid = array<i32: 448, 1, 1>
 // CHECK-COUNT-8: kernel.load_stream
 // CHECK: nvvm.mbarrier.init
 // CHECK: nvvm.mbarrier.arrive.expect_tx
-// CHECK: nvvm.cp.async.bulk.shared.cluster.global
 // CHECK: nvvm.barrier
+// CHECK: nvvm.cp.async.bulk.shared.cluster.global
+// CHECK: nvvm.cp.async.bulk.shared.cluster.global
 // CHECK: scf.for
 // CHECK: nvvm.mbarrier.try_wait.parity
 // CHECK: llvm.load {{.*}} {alignment = 8 : i64} : !llvm.ptr<3> -> vector<4xf16>
@@ -43,10 +44,10 @@
 // CHECK-SAME: nvvm.cluster_dim = array<i32: 2, 1, 1>
 // CHECK: kernel.load_stream
 // CHECK: nvvm.griddepcontrol launch_dependents
+// CHECK: nvvm.cluster.arrive.relaxed
 // CHECK: nvvm.cp.async.bulk.shared.cluster.global
 // CHECK: nvvm.griddepcontrol wait
 // CHECK: nvvm.cp.async.bulk.shared.cluster.global
-// CHECK: nvvm.cluster.arrive.relaxed
 // CHECK: nvvm.cluster.wait
 // CHECK: kernel.map_shared
 // CHECK: kernel.store_async
