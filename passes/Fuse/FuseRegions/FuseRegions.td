@@ -14,6 +14,8 @@ def FuseRegions : Pass<"fuse-regions", "::mlir::func::FuncOp"> {
     cheap elementwise producers. What is left becomes `loops` regions: an operation with all producers of the same shape that only it uses. A producer
     with fewer elements is never taken in: it would be recomputed. Reshapes and transposes stand alone, so that `assign-layouts` can make
     them aliases, except reshapes that only add or drop unit dimensions. Constants stay outside and become operands.
+    A dequantize of constant codes belongs to the product that reads it, and so does a cast of a float stored in 16 bits. `qnn.combine_groups` stands in the region of its
+    partial sums; `qnn.quantize_dynamic` is a region of its own (passes/Fuse/README.md has the forms).
 
     The result of an operation with the attribute `qnn.observe` is stored even where it could be fused away.
 

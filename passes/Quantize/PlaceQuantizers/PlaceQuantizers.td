@@ -13,7 +13,8 @@ def PlaceQuantizers : Pass<"place-quantizers", "::mlir::func::FuncOp"> {
     result is read as codes and one of its operands comes from codes. Each value that such an operation reads
     gets one quantize-dequantize pair, after a fused relu or clip and never before it. Data movement shares the
     grid of its input; the inputs of a concat share one grid where their ranges are within a factor of 4. A
-    product that is read only in float gets no quantizer: its accumulator is dequantized exactly. Refuses: a
+    product that is read only in float gets no quantizer: its accumulator is dequantized exactly. A linear layer whose scheme is per_token reads
+    `qnn.quantize_dynamic` and its dequantize, one for all layers that read a value. Refuses: a
     value without `qnn.range`.
   }];
   let dependentDialects = ["::bitwright::qnn::QnnDialect"];
