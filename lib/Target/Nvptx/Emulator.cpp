@@ -50,6 +50,31 @@ static std::string textOf(Operation *op) {
   return text;
 }
 
+/// Where the undefined operand of `op` comes from, as far as registers still tell.
+static std::string originOf(const Warp &warp, Operation *op, unsigned lane) {
+  Operation *last = nullptr;
+  for (unsigned step = 0; op && step < 1000; ++step) {
+    Operation *next = nullptr;
+    for (Value operand : op->getOperands()) {
+      if (!warp.machine->decoder->knows(operand))
+        continue;
+      uint32_t row = warp.machine->decoder->use(operand);
+      unsigned count = rowsOf(operand.getType());
+      for (unsigned k = 0; k < count; ++k)
+        if (warp.poison(row + k) >> lane & 1) {
+          next = operand.getDefiningOp();
+          if (!next && last)
+            return "\n  it depends on a carried value that operation " + std::to_string(lineOf(last)) + " reads: " + textOf(last);
+        }
+      if (next)
+        break;
+    }
+    last = op;
+    op = next;
+  }
+  return "\n  it comes from operation " + std::to_string(lineOf(last)) + ": " + textOf(last);
+}
+
 void Warp::fail(const Instruction &at, const std::string &message, int lane) {
   std::lock_guard<std::mutex> lock(machine->mutex);
   cluster->failed = true;
@@ -60,6 +85,8 @@ void Warp::fail(const Instruction &at, const std::string &message, int lane) {
   machine->errorCluster = number;
   machine->errorAt = at.op;
   machine->error = whereOf(*this) + (lane >= 0 ? " lane " + std::to_string(lane) : "") + ": " + message;
+  if (lane >= 0 && StringRef(message).contains("undefined value"))
+    machine->error += originOf(*this, at.op, unsigned(lane));
 }
 
 void Warp::block(llvm::function_ref<std::string()> describe) {
@@ -251,6 +278,7 @@ LogicalResult bitwright::nvptx::emulate(LLVM::LLVMFuncOp function, const Emulate
 
   Machine machine;
   machine.program = &program;
+  machine.decoder = &decoder;
   machine.launch = &launch;
   machine.globals.resize(launch.arguments.size());
   for (auto [i, argument] : llvm::enumerate(launch.arguments)) {

@@ -90,6 +90,7 @@ struct AsyncCopy {
   unsigned source = 0; ///< buffer of a bulk copy
   uint64_t sourceOffset = 0;
   uint32_t words[4] = {0, 0, 0, 0}; ///< st.async
+  uint8_t poison = 0;               ///< one bit a word
   enum Kind { Tensor, Bulk, Words } kind = Tensor;
   mlir::Operation *op = nullptr;
 };
@@ -195,8 +196,10 @@ struct Cluster {
   }
 };
 
+class Decoder;
 struct Machine {
   const Program *program = nullptr;
+  const Decoder *decoder = nullptr;
   const EmulatedLaunch *launch = nullptr;
   std::vector<Global> globals;
   std::mutex mutex;
@@ -245,6 +248,7 @@ public:
   mlir::LogicalResult decode();
 
   uint32_t use(mlir::Value value) const;
+  bool knows(mlir::Value value) const { return rows.count(value); }
   /// Rows for a new value; freed after its last use.
   uint32_t define(mlir::Value value);
   /// `value` is the rows of another.

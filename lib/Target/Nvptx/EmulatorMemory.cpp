@@ -92,7 +92,8 @@ struct Shape {
 
 /// The bytes that lane `lane` reads; null after an error. `state` gets the union of their states.
 const uint8_t *reading(Warp &warp, const Instruction &i, bool shared, uint64_t address, unsigned bytes, unsigned lane,
-                       uint8_t &state) {
+                       uint8_t &state, const uint8_t *&states) {
+  states = nullptr;
   if (shared) {
     Cta *cta;
     uint32_t offset;
@@ -107,6 +108,7 @@ const uint8_t *reading(Warp &warp, const Instruction &i, bool shared, uint64_t a
                 int(lane));
       return nullptr;
     }
+    states = cta->state.data() + offset;
     return cta->shared.data() + offset;
   }
   unsigned buffer;
@@ -129,7 +131,8 @@ void runLoad(Warp &warp, const Instruction &i) {
   if (!warp.defined(i, i.a, "the address"))
     return;
   unsigned rows = shape.element == 8 ? 2 : 1;
-  uint32_t poison = 0;
+  for (unsigned e = 0; e < shape.elements; ++e)
+    warp.states[i.dst + e * rows] = 0;
   for (uint32_t rest = warp.mask; rest; rest &= rest - 1) {
     unsigned lane = unsigned(__builtin_ctz(rest));
     uint64_t address = shared ? warp.row(i.a)[lane] : warp.wide(i.a)[lane];
@@ -137,10 +140,12 @@ void runLoad(Warp &warp, const Instruction &i) {
     if (!aligned(warp, i, address, shape.alignment, lane))
       return;
     uint8_t state;
-    const uint8_t *bytes = reading(warp, i, shared, address, shape.bytes, lane, state);
+    const uint8_t *states, *bytes = reading(warp, i, shared, address, shape.bytes, lane, state, states);
     if (!bytes)
       return;
-    poison |= uint32_t(state != 0) << lane;
+    if (state)
+      for (unsigned e = 0; e < shape.elements; ++e)
+        warp.states[i.dst + e * rows] |= uint32_t(unionOf(states + e * shape.element, shape.element) != 0) << lane;
     if (shape.element == 4) {
       for (unsigned e = 0; e < shape.elements; ++e)
         std::memcpy(warp.row(i.dst + e) + lane, bytes + 4 * e, 4);
@@ -155,8 +160,6 @@ void runLoad(Warp &warp, const Instruction &i) {
       }
     }
   }
-  for (unsigned e = 0; e < shape.elements; ++e)
-    warp.states[i.dst + e * rows] = poison;
 }
 
 /// Writes `size` bytes of one lane.
@@ -517,7 +520,8 @@ void runStoreAsync(Warp &warp, const Instruction &i) {
       return warp.fail(i, "expected destination and barrier in one CTA", int(lane));
     for (unsigned k = 0; k < 4; ++k)
       copy.words[k] = warp.row(words[k])[lane];
-    copy.coordinates[0] = states >> lane & 1; // poison
+    for (unsigned k = 0; k < 4; ++k)
+      copy.poison |= uint8_t((warp.poison(words[k]) >> lane & 1) << k);
     copy.destinationCta = to->rank;
     if (!markInFlight(warp, i, *to, copy.destination, 16))
       return;
@@ -556,7 +560,8 @@ bool emulator::land(Machine &machine, Cluster &cluster, const AsyncCopy &copy, s
     break;
   case AsyncCopy::Words:
     std::memcpy(shared + copy.destination, copy.words, 16);
-    std::memset(state + copy.destination, copy.coordinates[0] ? Unwritten : Written, 16);
+    for (unsigned k = 0; k < 16; ++k)
+      state[copy.destination + k] = copy.poison >> (k / 4) & 1 ? Unwritten : Written;
     break;
   }
   Barrier *barrier = cta.findBarrier(copy.barrier);
