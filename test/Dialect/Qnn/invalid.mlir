@@ -514,7 +514,7 @@ func.func @dequantize_c1(%x: tensor<2x4xi8>, %s: tensor<f32>) {
 // -----
 
 func.func @quantize_c1_zero_point(%x: tensor<2x4xf32>, %s: tensor<f32>, %z: tensor<i16>) {
-  // expected-error@+1 {{C1: expected zero points of the storage type or i32, found 'tensor<i16>'}}
+  // expected-error@+1 {{C1: expected zero points of the storage type, i8 or i32, found 'tensor<i16>'}}
   %0 = qnn.quantize %x, %s, %z {scheme = #qnn.scheme<s8, tensor>} : (tensor<2x4xf32>, tensor<f32>, tensor<i16>) -> tensor<2x4xi8>
   return
 }
