@@ -92,9 +92,7 @@ static bw_status statusOf(CUresult result) {
   }
 }
 
-Status Driver::check(CUresult result, const std::string &what) const {
-  if (result == cudaSuccess)
-    return {};
+Status Driver::explain(CUresult result, const std::string &what) const {
   const char *name = nullptr, *text = nullptr;
   if (table.getErrorName(result, &name) != cudaSuccess || !name)
     name = "unknown error";
@@ -376,7 +374,7 @@ Status Memory::upload(const void *from, size_t count, CUstream stream, size_t of
     return {};
   Current scope(*context);
   return context->driver().check(context->api().copyToDevice(address + offset, from, count, stream),
-                                 "copying " + number(count) + " bytes to the device");
+                                 [&] { return "copying " + number(count) + " bytes to the device"; });
 }
 
 Status Memory::download(void *to, size_t count, CUstream stream, size_t offset) const {
@@ -384,7 +382,7 @@ Status Memory::download(void *to, size_t count, CUstream stream, size_t offset) 
     return {};
   Current scope(*context);
   return context->driver().check(context->api().copyToHost(to, address + offset, count, stream),
-                                 "copying " + number(count) + " bytes to the host");
+                                 [&] { return "copying " + number(count) + " bytes to the host"; });
 }
 
 Status Memory::fill(uint8_t value, CUstream stream) const {

@@ -27,6 +27,7 @@
 #include "lib/Runtime/Status.h"
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace bitwright::runtime::cuda {
@@ -44,11 +45,22 @@ public:
   int version() const { return installed; } ///< 12080 for 12.8
   /// "12.8"
   static std::string versionText(int version);
-  /// Success, or a status: `what` was tried ("launching 'gemm'"), the error's name and text, and advice.
-  Status check(CUresult result, const std::string &what) const;
+  /// Success, or a status: `what` was tried ("launching 'gemm'"), the error's name and text, and advice. Success
+  /// allocates nothing with a literal or with a function that makes the text.
+  Status check(CUresult result, const char *what) const {
+    return result == cudaSuccess ? Status() : explain(result, what);
+  }
+  Status check(CUresult result, const std::string &what) const {
+    return result == cudaSuccess ? Status() : explain(result, what);
+  }
+  template <typename Text, typename = decltype(std::declval<Text>()())>
+  Status check(CUresult result, Text &&text) const {
+    return result == cudaSuccess ? Status() : explain(result, text());
+  }
   Status deviceCount(int &count) const;
 
 private:
+  Status explain(CUresult result, const std::string &what) const;
   Api table;
   int installed = 0;
 };

@@ -252,8 +252,42 @@ FailureOr<artifact::Model> bitwright::toArtifact(exec::ProgramOp program) {
   return model;
 }
 
+/// Every expression of a model.
+template <typename Visit> static void visitExpressions(const artifact::Model &model, Visit visit) {
+  auto all = [&](const std::vector<artifact::DimExpr> &exprs) {
+    for (const artifact::DimExpr &expr : exprs)
+      visit(expr);
+  };
+  for (const artifact::Tensor &tensor : model.tensors)
+    all(tensor.dims);
+  for (const artifact::EntryPoint &entry : model.entries)
+    for (const artifact::Launch &launch : entry.launches) {
+      all(launch.dims);
+      all({launch.tiles, launch.scratchBytes, launch.gpu.m});
+      for (const artifact::GpuVariant &variant : launch.gpu.variants) {
+        all({variant.gridX, variant.gridY});
+        for (const artifact::GpuArgument &argument : variant.arguments) {
+          visit(argument.value);
+          all(argument.map.dims);
+          all(argument.map.strideBytes);
+          all(argument.map.box);
+        }
+      }
+    }
+}
+
 OwningOpRef<ModuleOp> bitwright::fromArtifact(const artifact::Model &model, MLIRContext *context) {
   context->loadDialect<exec::ExecDialect, qnn::QnnDialect>();
+  std::string strange;
+  visitExpressions(model, [&](const artifact::DimExpr &expr) {
+    if (!fromDimExpr(expr, context))
+      strange = expr.str(model.symbols);
+  });
+  if (!strange.empty()) {
+    emitError(UnknownLoc::get(context)) << "exec IR has no form for the expression " << strange
+                                        << ": it knows neither max nor min";
+    return {};
+  }
   OpBuilder builder(context);
   Location loc = builder.getUnknownLoc();
   WeightStore &store = getWeightStore(context);

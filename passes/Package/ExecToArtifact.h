@@ -18,7 +18,8 @@ namespace bitwright {
 mlir::FailureOr<artifact::Model> toArtifact(exec::ProgramOp program);
 
 /// The program of an artifact, its bytes added to the context's weight store under "bwm/...". The inverse of
-/// `toArtifact` but for launch bodies, which a file does not hold.
+/// `toArtifact` but for launch bodies, which a file does not hold. Diagnoses expressions with max or min, which the
+/// compiler never writes, and returns null.
 mlir::OwningOpRef<mlir::ModuleOp> fromArtifact(const artifact::Model &model, mlir::MLIRContext *context);
 
 artifact::DimExpr toDimExpr(mlir::AffineExpr expr);

@@ -141,6 +141,8 @@ int main(int argc, char **argv) {
     printTables(model);
   MLIRContext context;
   auto module = fromArtifact(model, &context);
+  if (!module)
+    return 1;
   module->print(llvm::outs());
   return 0;
 }

@@ -58,6 +58,20 @@ TEST(ExecRoundTrip, ReasonWithoutVariants) {
   EXPECT_EQ(read->entries[0].launches[1].gpu.reason, "expected K to be a multiple of 32, found 30");
 }
 
+TEST(ExecRoundTrip, RefusesMaxAndMin) {
+  artifact::Model model = test::makeGpuModel();
+  model.entries[0].launches[0].gpu.variants[0].gridX =
+      min(artifact::DimExpr::symbol(0), artifact::DimExpr::symbol(1)) * 2;
+  MLIRContext context;
+  std::string found;
+  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+    found += diagnostic.str();
+    return success();
+  });
+  EXPECT_FALSE(fromArtifact(model, &context));
+  EXPECT_EQ(found, "exec IR has no form for the expression min(N, W) * 2: it knows neither max nor min");
+}
+
 /// Replaces text of the test model's IR and expects the message.
 static void expectRefused(StringRef from, StringRef to, StringRef message) {
   MLIRContext context;

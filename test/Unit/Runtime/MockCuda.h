@@ -12,6 +12,7 @@
 //   MOCK_CUDA_MEMORY    bytes of a device; default 1 GiB
 //   MOCK_CUDA_HANG      set: streams never become idle
 //   MOCK_CUDA_IDLE      set: kernels do nothing
+//   MOCK_CUDA_QUIET     set: graphs do nothing and nothing is noted, so that nothing is allocated
 //   MOCK_CUDA_WRONG     set: `total` is one too large
 // A module is text: "mock cubin sm_90a", "mock cubin sm_80" or "mock ptx VERSION", then lines "func NAME SIZE..." with
 // the sizes of the parameters; or a real cubin, whose kernels do nothing. The functions that the tests' models use are built in (see `execute`).
