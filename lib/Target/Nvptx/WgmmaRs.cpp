@@ -50,65 +50,69 @@ struct Kernel {
     return {w.mul(tokens, plan.tokens), w.mul(n, plan.channels())};
   }
 
-  //===--- Producer --------------------------------------------------------------===//
-  /// Codes and group parameters of a step.
-  void copyWeights(Value stage, Value rowBlock, Value step, Value barrier) {
-    int64_t rowBlocks = plan.codes().tileRows();
-    auto bulk = [&](Value source, unsigned at, unsigned bytes, int64_t tileColumns, Value column) {
-      if (!bytes)
-        return;
-      Value destination = w.offset(w.offset(shared, at), w.mul(stage, plan.rowBlocks() * bytes));
-      for (unsigned i = 0; i < plan.rowBlocks(); ++i) {
-        Value block = w.add(rowBlock, i);
-        if (rowBlocks % plan.rowBlocks()) // the last tile of channels is not full
-          block = w.minu(block, w.constant(rowBlocks - 1));
-        Value tile = w.add(w.mul(block, tileColumns), column);
-        w.copyBulk(w.offset(destination, i * bytes), w.offset(source, w.mul(tile, bytes)), bytes, barrier);
-      }
-    };
-    unsigned blockBytes = plan.codeBytes() + plan.scaleBytes() + plan.zeroBytes();
-    w.expectBytes(barrier, plan.loadedTokens * 128 + plan.rowBlocks() * blockBytes);
-    bulk(codes, plan.codesAt(), plan.codeBytes(), plan.steps(), step);
-    if (plan.group) {
-      Value column = w.divu(step, plan.stepsPerGroup());
-      int64_t columns = plan.scales().tileColumns();
-      bulk(scales, plan.scalesAt(), plan.scaleBytes(), columns, column);
-      bulk(zeros, plan.zerosAt(), plan.zeroBytes(), columns, column);
-    }
-  }
+  //===--- Producers -------------------------------------------------------------===//
+  /// What one producer warp copies for every step. A copy costs its warp more than ten instructions that depend on each
+  /// other; one warp for all of them would be as slow as the products.
+  struct Feed {
+    unsigned bytes; ///< of a step
+    llvm::function_ref<void(Value stage, Value m0, Value rowBlock, Value step, Value barrier)> copy;
+  };
+  unsigned feeds() const { return 2 + (plan.scaleBytes() != 0) + (plan.zeroBytes() != 0); }
 
-  void produce() {
-    Value zero = w.constant(0);
-    // Weights do not depend on the predecessor: those that fit into the ring load while it still runs.
-    int64_t early = plan.pdl ? std::min<int64_t>(plan.stages, plan.steps()) : 0;
-    if (early) {
-      Value rowBlock = w.shru(coordinates(firstTile).second, 6);
-      w.loop(0, early, 1, {}, [&](Value stage, ValueRange) {
-        copyWeights(stage, rowBlock, stage, barrierAt(full, stage));
-        return Values();
-      });
-      w.waitPredecessor();
-    }
-    w.loop(firstTile, tiles, tileStep, {zero, w.constant(1)}, [&](Value t, ValueRange carried) {
+  void produce(const Feed &feed) {
+    w.loop(firstTile, tiles, tileStep, {w.constant(0), w.constant(1)}, [&](Value t, ValueRange carried) {
       auto [m0, n0] = coordinates(t);
       Value firstToken = m0, rowBlock = w.shru(n0, 6);
       return w.loop(0, plan.steps(), 1, carried, [&](Value step, ValueRange inner) {
         Ring ring = {inner[0], inner[1]};
+        w.waitParity(barrierAt(empty, ring.stage), ring.phase);
         Value barrier = barrierAt(full, ring.stage);
-        auto weights = [&] {
-          w.waitParity(barrierAt(empty, ring.stage), ring.phase);
-          copyWeights(ring.stage, rowBlock, step, barrier);
-        };
-        if (early)
-          w.ifThen(w.ori(w.ne(t, firstTile), w.uge(step, early)), weights);
-        else
-          weights();
-        w.copyTensor(w.offset(shared, w.mul(ring.stage, plan.tokenBytes())), tokenMap,
-                     {w.mul(step, plan.stepK()), firstToken}, barrier);
+        w.expectBytes(barrier, feed.bytes);
+        feed.copy(ring.stage, firstToken, rowBlock, step, barrier);
         Ring next = advance(ring);
         return Values{next.stage, next.phase};
       });
     });
+  }
+
+  void produce() {
+    Value warp = w.uniform(w.shru(thread, 5));
+    Value leader = w.eq(w.andi(thread, 31), 0);
+    unsigned count = 0;
+    auto start = [&](const Feed &feed) {
+      w.ifThen(w.andi(leader, w.eq(warp, count)), [&] {
+        if (plan.pdl && count == 0) // weights do not depend on the predecessor: they load while it still runs
+          w.waitPredecessor();
+        produce(feed);
+      });
+      ++count;
+    };
+    start({plan.loadedTokens * 128, [&](Value stage, Value m0, Value, Value step, Value barrier) {
+             w.copyTensor(w.offset(shared, w.mul(stage, plan.tokenBytes())), tokenMap, {w.mul(step, plan.stepK()), m0},
+                          barrier);
+           }});
+    int64_t rowBlocks = plan.codes().tileRows();
+    auto bulk = [&](Value source, unsigned at, unsigned bytes, int64_t tileColumns, unsigned stepsPerTile) {
+      if (!bytes)
+        return;
+      start({plan.rowBlocks() * bytes, [&](Value stage, Value, Value rowBlock, Value step, Value barrier) {
+               Value destination = w.offset(w.offset(shared, at), w.mul(stage, plan.rowBlocks() * bytes));
+               Value column = w.divu(step, stepsPerTile);
+               for (unsigned i = 0; i < plan.rowBlocks(); ++i) {
+                 Value block = w.add(rowBlock, i);
+                 if (rowBlocks % plan.rowBlocks()) // the last tile of channels is not full
+                   block = w.minu(block, w.constant(rowBlocks - 1));
+                 Value tile = w.add(w.mul(block, tileColumns), column);
+                 w.copyBulk(w.offset(destination, i * bytes), w.offset(source, w.mul(tile, bytes)), bytes, barrier);
+               }
+             }});
+    };
+    bulk(codes, plan.codesAt(), plan.codeBytes(), plan.steps(), 1);
+    if (plan.group) {
+      int64_t columns = plan.scales().tileColumns();
+      bulk(scales, plan.scalesAt(), plan.scaleBytes(), columns, plan.stepsPerGroup());
+      bulk(zeros, plan.zerosAt(), plan.zeroBytes(), columns, plan.stepsPerGroup());
+    }
   }
 
   //===--- Consumers ---------------------------------------------------------------===//
@@ -341,7 +345,7 @@ struct Kernel {
     empty = w.offset(full, 8 * plan.stages);
     w.ifThen(w.eq(thread, 0), [&] {
       for (unsigned i = 0; i < plan.stages; ++i) {
-        w.barrierInit(w.offset(full, 8 * i), 1);
+        w.barrierInit(w.offset(full, 8 * i), feeds());
         w.barrierInit(w.offset(empty, 8 * i), 4 * plan.warpgroups);
       }
       w.fenceBarrierInit();
@@ -362,7 +366,7 @@ struct Kernel {
         [&] {
           if (producer)
             w.setMaxRegisters(producer, false);
-          w.ifThen(w.eq(thread, 0), [&] { produce(); });
+          produce();
         },
         [&] {
           if (producer)

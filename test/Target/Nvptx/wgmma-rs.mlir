@@ -16,8 +16,8 @@
 // CHECK-LABEL: llvm.func @two_level_0(
 // CHECK-SAME: llvm.byval = !llvm.array<128 x i8>
 // CHECK: nvvm.setmaxregister decrease 40
-// CHECK-COUNT-6: nvvm.cp.async.bulk.shared.cluster.global
 // CHECK: nvvm.cp.async.bulk.tensor.shared.cluster.global
+// CHECK-COUNT-6: nvvm.cp.async.bulk.shared.cluster.global
 // CHECK: nvvm.setmaxregister increase 232
 // The first product of a tile does not read the accumulators.
 // CHECK: nvvm.wgmma.fence.aligned
