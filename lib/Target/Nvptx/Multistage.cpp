@@ -80,7 +80,7 @@ private:
   KernelWriter &w;
   kernel::GemmOp op;
   const MultistagePlan &plan;
-  Value thread, lane, warpRow, warpColumn, shared, m, row0, column0, blockColumn;
+  Value thread, lane, warpRow, warpColumn, warpDepth, shared, m, row0, column0, blockColumn;
   Value lhsPointer;
   SmallVector<Value> rhsPointers, scalePointers, zeroPointers;
   SmallVector<Values> packedWords;       ///< words of a pair of steps (NibblesToHalf), by block
@@ -198,7 +198,9 @@ Generator::Lanes Generator::prepareLanes(const MultistageSegment &s) {
   auto chunkOffsets = [&](Value row, Value chunk, SmallVector<Value> &offsets) {
     unsigned shift = s.rowBytes == 128 ? 0 : s.rowBytes == 64 ? 1 : 2;
     Value moved = w.shl(w.xori(chunk, w.andi(w.shru(row, shift), s.rowBytes / 16 - 1)), 4);
-    for (unsigned step = 0; step < s.steps(); ++step)
+    if (plan.warpsK > 1)
+      moved = w.xori(moved, w.mul(warpDepth, plan.stepsOf(s) * 32));
+    for (unsigned step = 0; step < plan.stepsOf(s); ++step)
       offsets.push_back(w.xori(moved, step * 32));
   };
   Value row = w.remu(lane, 16), chunk = w.divu(lane, 16);
@@ -211,6 +213,8 @@ Generator::Lanes Generator::prepareLanes(const MultistageSegment &s) {
     chunkOffsets(rhsRow, w.remu(w.divu(lane, 8), 2), lanes.rhsChunk);
   } else {
     lanes.packed = w.add(w.add(w.mul(warpColumn, warpBlocks * s.blockBytes()), w.shl(lane, 4)), s.rhsStage);
+    if (plan.warpsK > 1)
+      lanes.packed = w.add(lanes.packed, w.mul(warpDepth, s.blockBytes() / plan.warpsK));
   }
   // In operand order a lane reads four numbers at lane / 4, for sums eight at lane % 4.
   auto groupOffset = [&](const layout::Packing &packing, bool operandOrder, int64_t stage) {
@@ -433,11 +437,13 @@ void Generator::steps(const MultistageSegment &s, const Lanes &lanes, Value stag
 void Generator::addGroup(const MultistageSegment &s, const Lanes &lanes, Value stage, unsigned group,
                          const Values &sums, const Values &rowSums, Values &accumulators) {
   double unit = 1.0 / (1u << s.shift);
+  // Without the trick sums may pass 2^24 and stay integers until the zero point has been taken off.
+  bool integers = !usesHalf(s) && !floatTrick(s);
   auto toFloat = [&](Value sum, double unit, unsigned shift) {
     if (usesHalf(s))
       return sum;
-    if (!floatTrick(s))
-      return w.toFloat(w.shrs(sum, shift));
+    if (integers)
+      return w.shrs(sum, shift);
     return w.fma(w.bitcast(sum, w.f32()), w.constantF32(float(unit)), w.constantF32(float(-12582912.0 * unit)));
   };
   // Row sums of 4-bit pairs are 16 x 16 times the exact ones as well; under 16 x codes they are exact.
@@ -462,7 +468,8 @@ void Generator::addGroup(const MultistageSegment &s, const Lanes &lanes, Value s
       Values words = w.loadWords(w.offset(stage, w.add(lanes.zero, at)), 2);
       for (unsigned c = 0; c < 8; ++c) {
         Value zero = w.shrs(w.shl(words[c / 4], 24 - 8 * (c % 4)), 24);
-        zeros.push_back(w.toFloat(w.sub(w.constant(0), zero)));
+        zero = w.sub(w.constant(0), zero);
+        zeros.push_back(integers ? zero : w.toFloat(zero));
       }
     }
     for (unsigned i = 0; i < plan.rowTiles(); ++i)
@@ -470,8 +477,12 @@ void Generator::addGroup(const MultistageSegment &s, const Lanes &lanes, Value s
         for (unsigned e = 0; e < 4; ++e) {
           unsigned index = (i * plan.columnTiles() + b * 4 + j) * 4 + e, column = 2 * j + e % 2;
           Value sum = toFloat(sums[index], unit, s.shift);
-          if (!rows.empty())
+          if (!rows.empty() && integers)
+            sum = w.add(sum, w.mul(zeros[column], rows[2 * i + e / 2]));
+          else if (!rows.empty())
             sum = w.fma(zeros[column], rows[2 * i + e / 2], sum);
+          if (integers)
+            sum = w.toFloat(sum);
           accumulators[index] = w.fma(sum, scales[column], accumulators[index]);
         }
   }
@@ -528,7 +539,7 @@ Values Generator::runSegment(const MultistageSegment &s, Values accumulators, bo
     Values result = w.loop(0, s.tiles, 1, split(w.constant(0), accumulators), [&](Value tile, ValueRange carried) {
       Value stage = tileBegin(s, copies, carried[0], tile);
       Values sums(carried.drop_front());
-      steps(s, lanes, stage, 0, s.steps(), sums, none);
+      steps(s, lanes, stage, 0, plan.stepsOf(s), sums, none);
       return split(nextSlot(carried[0]), sums);
     });
     return Values(ValueRange(result).drop_front());
@@ -610,6 +621,10 @@ void Generator::run(ValueRange arguments, const EmittedKernel &kernel) {
   Value warp = w.divu(thread, 32);
   warpRow = w.remu(warp, plan.warpsM);
   warpColumn = w.divu(warp, plan.warpsM);
+  if (plan.warpsK > 1) {
+    warpDepth = w.divu(warp, plan.warpsM * plan.warpsN);
+    warpColumn = w.remu(warpColumn, plan.warpsN);
+  }
   shared = w.sharedMemory();
   auto [blockX, blockY] = tileOfBlock();
   row0 = w.mul(blockX, plan.tileM);
@@ -626,9 +641,31 @@ void Generator::run(ValueRange arguments, const EmittedKernel &kernel) {
   }
   if (plan.pdl)
     w.launchDependents();
-  Value row = w.add(w.add(row0, w.mul(warpRow, plan.warpM())), w.divu(lane, 4));
-  Value column = w.add(w.add(column0, w.mul(warpColumn, plan.warpN())), w.shl(w.remu(lane, 4), 3));
-  storeFragments(w, op, plan, accumulators, operands, results, row, column, m);
+  auto store = [&] {
+    Value row = w.add(w.add(row0, w.mul(warpRow, plan.warpM())), w.divu(lane, 4));
+    Value column = w.add(w.add(column0, w.mul(warpColumn, plan.warpN())), w.shl(w.remu(lane, 4), 3));
+    storeFragments(w, op, plan, accumulators, operands, results, row, column, m);
+  };
+  if (plan.warpsK == 1)
+    return store();
+  // The sums of the other warps of a tile's K meet those of the first, in order.
+  int64_t tileWarps = plan.warpsM * plan.warpsN, warpBytes = int64_t(plan.accumulators()) * 128;
+  Value place = w.offset(shared, w.add(w.mul(w.remu(warp, tileWarps), warpBytes), w.shl(lane, 2)));
+  w.barrier();
+  w.ifThen(w.ne(warpDepth, 0), [&] {
+    Value to = w.offset(place, w.mul(w.sub(warpDepth, 1), tileWarps * warpBytes));
+    for (auto [i, value] : llvm::enumerate(accumulators))
+      w.store(value, w.offset(to, i * 128), 4);
+  });
+  w.barrier();
+  w.ifThen(w.eq(warpDepth, 0), [&] {
+    for (int64_t depth = 1; depth < plan.warpsK; ++depth)
+      for (auto [i, value] : llvm::enumerate(accumulators)) {
+        Value other = w.load(w.offset(place, ((depth - 1) * tileWarps) * warpBytes + int64_t(i) * 128), value.getType(), 4);
+        value = plan.integer ? w.add(value, other) : w.addf(value, other);
+      }
+    store();
+  });
 }
 
 EmittedKernel bitwright::nvptx::emitMultistage(Operation *operation, kernel::ScheduleAttr schedule, ModuleOp into,

@@ -60,7 +60,7 @@ struct MultistageSegment {
 
 struct MultistagePlan {
   Arch arch = Arch::Sm80;
-  int64_t n = 0, tileM = 0, tileN = 0, stages = 0, warpsM = 0, warpsN = 0, raster = 0;
+  int64_t n = 0, tileM = 0, tileN = 0, stages = 0, warpsM = 0, warpsN = 0, warpsK = 1, raster = 0;
   int64_t pitch = 0; ///< bytes of a row of the left operand
   bool integer = true, pdl = false;
   unsigned threads = 0, sharedBytes = 0;
@@ -72,6 +72,9 @@ struct MultistagePlan {
   unsigned rowTiles() const { return unsigned(warpM() / 16); }
   unsigned columnTiles() const { return unsigned(warpN() / 8); }
   unsigned accumulators() const { return rowTiles() * columnTiles() * 4; }
+  /// Warps of one tile's K: each takes its share of a tile's steps, the sums meet in shared memory.
+  unsigned stepsOf(const MultistageSegment &s) const { return s.steps() / unsigned(warpsK); }
+  unsigned reductionBytes() const { return unsigned((warpsK - 1) * warpsM * warpsN * accumulators() * 128); }
 };
 
 /// Fills `plan`, or gives the first predicate that failed.

@@ -146,7 +146,7 @@ static std::string planSegment(kernel::ScheduleAttr schedule, MultistagePlan &pl
   if (!s.tileK) {
     s.tileK = 512 / s.lhsBits;
     if (attr.getGroup() && attr.getGroup() % s.tileK && s.tileK % attr.getGroup())
-      s.tileK = 32;
+      s.tileK /= 2;
   }
   s.rowBytes = s.tileK * s.lhsBits / 8;
   if (s.rowBytes != 32 && s.rowBytes != 64 && s.rowBytes != 128)
@@ -163,6 +163,14 @@ static std::string planSegment(kernel::ScheduleAttr schedule, MultistagePlan &pl
     s.groups = attr.getK() / group;
     s.groupsPerTile = std::max<int64_t>(1, s.tileK / group);
     s.tilesPerGroup = std::max<int64_t>(1, group / s.tileK);
+  }
+  if (plan.warpsK > 1) {
+    // A warp's steps are one run inside the tile, of one group; sums of a group are rounded once, so they stay in a warp.
+    if (s.steps() % plan.warpsK || (s.feed == Feed::NibblesToHalf && s.steps() / plan.warpsK % 2))
+      return "expected warps_k to divide the " + to_string(s.steps()) + " steps of a tile of K" +
+             (s.feed == Feed::NibblesToHalf ? " in pairs" : "") + ", found " + to_string(plan.warpsK);
+    if (s.partial || s.groupsPerTile > 1)
+      return "expected warps_k = 1 for place partial_sums and for several groups in a tile of K";
   }
   if (attr.getK() * s.lhsBits % 128)
     return "expected K to be a multiple of 16 bytes of the left operand (" + to_string(128 / s.lhsBits) +
@@ -204,8 +212,8 @@ std::string bitwright::nvptx::planMultistage(kernel::GemmOp op, kernel::Schedule
   plan.stages = schedule.getStages();
   plan.raster = schedule.getRaster();
   plan.pdl = schedule.getPdl();
-  if (schedule.getSplitK() != 1 || schedule.getCluster() != 1 || schedule.getWarpsK() > 1)
-    return "expected split_k = 1, cluster = 1 and warps_k <= 1";
+  if (schedule.getSplitK() != 1 || schedule.getCluster() != 1)
+    return "expected split_k = 1 and cluster = 1";
   if (plan.pdl && plan.arch == Arch::Sm80)
     return "expected pdl = false: programmatic dependent launch needs sm_90a";
   if (plan.tileM <= 0 || plan.tileM % 16 || plan.tileN <= 0 || plan.tileN % 32)
@@ -220,9 +228,12 @@ std::string bitwright::nvptx::planMultistage(kernel::GemmOp op, kernel::Schedule
   if (plan.tileM % (16 * plan.warpsM) || plan.tileN % (32 * plan.warpsN))
     return "expected warp tiles in multiples of 16 x 32, found " + to_string(plan.tileM) + " x " +
            to_string(plan.tileN) + " over " + to_string(plan.warpsM) + " x " + to_string(plan.warpsN) + " warps";
-  if (plan.warpsM * plan.warpsN > 32)
-    return "expected at most 1024 threads, found " + to_string(plan.warpsM * plan.warpsN * 32);
-  plan.threads = unsigned(plan.warpsM * plan.warpsN * 32);
+  plan.warpsK = std::max<int64_t>(1, schedule.getWarpsK());
+  if (int64_t warps = plan.warpsM * plan.warpsN * plan.warpsK; warps > 32)
+    return "expected at most 1024 threads, found " + to_string(warps * 32);
+  plan.threads = unsigned(plan.warpsM * plan.warpsN * plan.warpsK * 32);
+  if (int64_t columns = int64_t(llvm::divideCeil(plan.n, plan.tileN)); columns > 65535)
+    return "expected at most 65535 columns of tiles, found " + to_string(columns);
 
   bool partial = false;
   for (auto [i, attr] : llvm::enumerate(op.getSegments().getAsRange<kernel::SegmentAttr>())) {
@@ -235,8 +246,9 @@ std::string bitwright::nvptx::planMultistage(kernel::GemmOp op, kernel::Schedule
     plan.pitch += segment.kBytes;
     plan.sharedBytes = std::max<unsigned>(plan.sharedBytes, unsigned(segment.stageBytes * plan.stages));
     // 2^shift |code| <= 128 and |x| <= 128 (2^4 each for pairs of nibbles).
-    if (segment.shift && !segment.partial && op.getK() > 131071)
-      return "expected K <= 131071 for 4-bit weights summed as 16 x code in i32, found " + to_string(op.getK());
+    if (int64_t k = segment.partial ? attr.getGroup() : op.getK(); segment.shift && k > 131071)
+      return "expected K (or the group of partial sums) <= 131071 for 4-bit weights summed as 16 x code in i32, found " +
+             to_string(k);
     partial |= segment.partial;
     plan.segments.push_back(std::move(segment));
   }
@@ -249,6 +261,7 @@ std::string bitwright::nvptx::planMultistage(kernel::GemmOp op, kernel::Schedule
   if (registers > limit)
     return "expected at most " + to_string(limit) + " accumulators a thread beside fragments and addresses, found " +
            to_string(registers);
+  plan.sharedBytes = std::max(plan.sharedBytes, plan.reductionBytes());
   // 99 KB is what every 8.x chip has.
   unsigned shared = plan.arch == Arch::Sm80 ? 99 * 1024 : 227 * 1024;
   if (plan.sharedBytes > shared)

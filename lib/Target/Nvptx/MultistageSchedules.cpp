@@ -18,12 +18,12 @@ using namespace bitwright::nvptx;
 
 namespace {
 struct Tile {
-  int64_t m, n, stages, warpsM, warpsN, bytesK; ///< bytes of the left operand along K
+  int64_t m, n, stages, warpsM, warpsN, bytesK, warpsK; ///< bytesK: bytes of the left operand along K
 };
 // From the largest. Small tiles are bound by memory: long rows, many bytes in flight.
-constexpr Tile tiles[] = {{128, 256, 3, 2, 4, 64}, {128, 128, 4, 2, 4, 64}, {64, 128, 5, 2, 4, 64},
-                          {64, 64, 5, 2, 2, 64},   {32, 128, 5, 1, 4, 64},  {32, 64, 5, 1, 2, 128},
-                          {16, 128, 4, 1, 4, 128}, {16, 64, 6, 1, 2, 128},  {16, 32, 8, 1, 1, 128}};
+constexpr Tile tiles[] = {{128, 256, 3, 2, 4, 64, 1}, {128, 128, 4, 2, 4, 64, 1}, {64, 128, 5, 2, 4, 64, 1},
+                          {64, 64, 5, 2, 2, 64, 1},   {32, 128, 5, 1, 4, 64, 1},  {32, 64, 5, 1, 2, 128, 2},
+                          {16, 128, 4, 1, 4, 128, 1}, {16, 64, 6, 1, 2, 128, 2},  {16, 32, 8, 1, 1, 128, 4}};
 constexpr int64_t lastRows[] = {16, 32, 64, 128, 256, 512, 1024, 2048, 8192};
 } // namespace
 
@@ -45,6 +45,7 @@ Schedules bitwright::nvptx::proposeMultistage(Operation *operation, Arch arch, b
   Schedules result;
   if (!op)
     return result;
+  // Several warps along a tile's K where the segments allow it.
   auto schedule = [&](const Tile &tile, int64_t lo, int64_t hi) {
     ScheduleFields fields;
     fields.kind = kernel::GpuTemplate::Multistage;
@@ -58,6 +59,10 @@ Schedules bitwright::nvptx::proposeMultistage(Operation *operation, Arch arch, b
     fields.warpsN = tile.warpsN;
     // A wave of CTAs covers eight rows of tiles: what it reads of both operands fits L2.
     fields.raster = tile.m >= 64 && (!hi || hi > 16 * tile.m) ? 8 : 0;
+    fields.pdl = arch == Arch::Sm90a;
+    for (fields.warpsK = tile.warpsK; fields.warpsK > 1; fields.warpsK /= 2)
+      if (kernel::ScheduleAttr found = fields.get(op.getContext(), arch); supports(op, found).empty())
+        return found;
     return fields.get(op.getContext(), arch);
   };
   if (candidates) {

@@ -2,7 +2,7 @@
 
 // What the template multistage refuses, one predicate each.
 
-// CHECK: 'kernel.gemm' op template multistage on sm_80: expected split_k = 1, cluster = 1 and warps_k <= 1
+// CHECK: 'kernel.gemm' op template multistage on sm_80: expected split_k = 1 and cluster = 1
 kernel.gemm @split n 256 segments [#kernel.segment<lhs = i8, rhs = i8, k = 512, grouping = none, place = none>] operands [] results [i32]
   schedules [#kernel.schedule<arch = "sm_80", kind = multistage, tile_m = 64, tile_n = 128, stages = 5, split_k = 2>] {
 ^bb0(%acc: i32):
@@ -121,7 +121,7 @@ kernel.gemm @chunks n 256 segments [#kernel.segment<lhs = i8, rhs = i8, k = 500,
   kernel.emit %acc : i32
 }
 
-// CHECK: 'kernel.gemm' op template multistage on sm_80: expected K <= 131071 for 4-bit weights summed as 16 x code in i32, found 131072
+// CHECK: 'kernel.gemm' op template multistage on sm_80: expected K (or the group of partial sums) <= 131071 for 4-bit weights summed as 16 x code in i32, found 131072
 kernel.gemm @sums n 256 segments [#kernel.segment<lhs = i8, rhs = i4, k = 131072, grouping = none, place = epilogue>] operands [] results [i32]
   schedules [#kernel.schedule<arch = "sm_80", kind = multistage, tile_m = 64, tile_n = 128, stages = 5>] {
 ^bb0(%acc: i32):
@@ -162,5 +162,26 @@ kernel.gemm @odd n 255 segments [#kernel.segment<lhs = i8, rhs = i8, k = 512, gr
 kernel.gemm @operand n 256 segments [#kernel.segment<lhs = i8, rhs = i8, k = 512, grouping = none, place = none>] operands [#kernel.operand<column, i4>] results [i32]
   schedules [#kernel.schedule<arch = "sm_80", kind = multistage, tile_m = 64, tile_n = 128, stages = 5>] {
 ^bb0(%acc: i32, %c: i4):
+  kernel.emit %acc : i32
+}
+
+// CHECK: 'kernel.gemm' op template multistage on sm_80: expected warps_k to divide the 2 steps of a tile of K in pairs, found 2
+kernel.gemm @depth n 256 segments [#kernel.segment<lhs = f16, rhs = i4, k = 512, grouping = none, place = before_mma>] operands [] results [f32]
+  schedules [#kernel.schedule<arch = "sm_80", kind = multistage, tile_m = 16, tile_n = 32, stages = 5, warps_m = 1, warps_n = 1, warps_k = 2>] {
+^bb0(%acc: f32):
+  kernel.emit %acc : f32
+}
+
+// CHECK: 'kernel.gemm' op template multistage on sm_80: expected warps_k = 1 for place partial_sums and for several groups in a tile of K
+kernel.gemm @depth_groups n 256 segments [#kernel.segment<lhs = i8, rhs = i4, k = 512, group = 32, grouping = two_level, place = before_mma>] operands [] results [i32]
+  schedules [#kernel.schedule<arch = "sm_80", kind = multistage, tile_m = 16, tile_n = 32, stages = 5, warps_m = 1, warps_n = 1, warps_k = 2>] {
+^bb0(%acc: i32):
+  kernel.emit %acc : i32
+}
+
+// CHECK: 'kernel.gemm' op template multistage on sm_80: expected at most 65535 columns of tiles, found 65536
+kernel.gemm @columns n 2097152 segments [#kernel.segment<lhs = i8, rhs = i8, k = 64, grouping = none, place = none>] operands [] results [i32]
+  schedules [#kernel.schedule<arch = "sm_80", kind = multistage, tile_m = 16, tile_n = 32, stages = 5, warps_m = 1, warps_n = 1>] {
+^bb0(%acc: i32):
   kernel.emit %acc : i32
 }

@@ -109,6 +109,7 @@ def epilogue(rng, kind, accumulator, n):
             "  %w = arith.fptosi %inside : f32 to i32\n  %q = arith.trunci %w : i32 to i4\n  kernel.emit %q : i4\n")
 
 
+WARPS_K = ["s8", "half", "codes", "two_level", "weight_only", "weight_only_groups", "nibbles"]
 EPILOGUES = ["accumulator", "scales", "bytes", "clamp", "element", "table", "two_results", "nibbles"]
 TILES = [(16, 32, 1, 1), (16, 64, 1, 2), (16, 128, 1, 4), (32, 64, 1, 2), (32, 64, 2, 1), (48, 96, 3, 1), (64, 64, 2, 2),
          (64, 128, 2, 4), (128, 64, 2, 2), (128, 128, 2, 4)]
@@ -127,9 +128,15 @@ def main():
             fitting = [k for k in (256 // bits, 512 // bits, 1024 // bits)
                        if (not group or group % k == 0 or k % group == 0) and (k % 32 == 0 or "half" in kind)]
             tile_k = rng.choice(fitting)
+        # Warps along K where the tile has the steps for it.
+        steps = tile_k * bits // 256 // (2 if kind.startswith("weight_only") else 1)
+        one_group = not group or group % tile_k == 0 if tile_k else False
+        warps_k = rng.choice([k for k in (1, 2, 4) if steps % k == 0 and k * warps_m * warps_n <= 8]) if one_group and kind in WARPS_K and steps else 1
         arch, stages, raster = rng.choice(["sm_80", "sm_90a"]), rng.randint(2, 4), rng.choice([0, 0, 1, 2, 3])
+        stages = min(stages, 90000 // ((tile_m + tile_n) * 128))
         fields = [f'arch = "{arch}"', "kind = multistage", f"tile_m = {tile_m}", f"tile_n = {tile_n}"]
         fields += [f"tile_k = {tile_k}"] * bool(tile_k) + [f"stages = {stages}", f"warps_m = {warps_m}", f"warps_n = {warps_n}"]
+        fields += [f"warps_k = {warps_k}"] * (warps_k > 1)
         fields += [f"raster = {raster}"] * bool(raster) + ["pdl = true"] * (arch == "sm_90a" and rng.random() < 0.3)
         listed = ", ".join(f"#kernel.operand<{where}, {type}>" for _, where, type in operands)
         arguments = "".join(f", %{name}: {f'vector<256x{type}>' if where == 'table' else type}" for name, where, type in operands)
