@@ -232,7 +232,7 @@ struct Kernel {
     // Results of at most 64 words wait in registers and go out under the next tile's products, a few a step. Fragments
     // of two blocks beside 64 words and 128 accumulators are more than 232 registers.
     unsigned held = epilogue.words() + plan.blocks * plan.accumulators();
-    bool deferred = epilogue.words() <= 64 && held <= (plan.blocks == 1 ? 192 : 160);
+    bool deferred = pieces && epilogue.words() <= 64 && held <= (plan.blocks == 1 ? 192 : 160);
     unsigned perStep = deferred ? unsigned(llvm::divideCeil(pieces, std::min<int64_t>(steps, 8))) : 0;
     unsigned peeled = deferred ? unsigned(llvm::divideCeil(pieces, perStep)) : 1;
     peeled = unsigned(std::min<int64_t>(std::max(peeled, 2u), steps)); // operands take two steps

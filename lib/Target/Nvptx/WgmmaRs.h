@@ -105,7 +105,8 @@ public:
   void enter(Value m0, Value n0, Value parity);
   void loadOperands();
   void storeOperands();
-  /// Words of all results, from the accumulators of every block.
+  /// Words of all results, from the accumulators of every block. Rows that do not consist of whole words (an odd N) are
+  /// stored at once instead.
   llvm::SmallVector<Piece> compute(llvm::ArrayRef<Values> accumulators);
 
   /// Where a tile's pieces go: carried to the next tile while its results wait.
@@ -121,6 +122,7 @@ public:
 private:
   unsigned elementBytes(unsigned result) const;
   Value exchange(Value word);
+  std::pair<Value, Value> elementAt(Value token, Value channel);
 
   KernelWriter &w;
   kernel::GemmOp op;
@@ -131,6 +133,7 @@ private:
   llvm::SmallVector<Values> loaded; ///< of each staged operand
   llvm::SmallVector<Piece> order;   ///< all pieces of a tile, without words
   Value odd, selector;              ///< exchange of byte results between lanes
+  bool aligned = true;              ///< rows of results consist of whole words
 };
 
 } // namespace bitwright::nvptx::rs

@@ -45,9 +45,6 @@ std::string Epilogue::supports(kernel::GemmOp op) {
     unsigned bits = type.getIntOrFloatBitWidth();
     if (bits != 8 && bits != 16 && bits != 32)
       return "expected results of 8, 16 or 32 bits, found " + text(type);
-    if (int64_t n = op.getN(); n % (bits == 8 ? 4 : 2))
-      return "expected N to be a multiple of " + std::to_string(bits == 8 ? 4 : 2) + " for results of " + text(type) +
-             ", found " + std::to_string(n);
   }
   return "";
 }
@@ -74,7 +71,9 @@ Epilogue::Epilogue(KernelWriter &w, kernel::GemmOp op, const Plan &plan, Value m
     else if (operand.getKind() == OperandKind::Table)
       scalars[i] = operands[i];
   }
-  for (unsigned j = 0; j < plan.tokens / 8; ++j)
+  for (unsigned r = 0; r < results.size(); ++r)
+    aligned &= plan.n % (elementBytes(r) == 1 ? 4 : 2) == 0;
+  for (unsigned j = 0; aligned && j < plan.tokens / 8; ++j)
     for (unsigned b = 0; b < plan.blocks; ++b)
       for (unsigned r = 0; r < results.size(); ++r)
         for (unsigned e = 0; e < (elementBytes(r) == 1 ? 1 : 2); ++e)
@@ -169,11 +168,14 @@ SmallVector<Piece> Epilogue::compute(ArrayRef<Values> accumulators) {
         SmallVector<Values> elements(count);
         for (unsigned i = 0; i < count; ++i)
           if (op.getOperandAttr(i).getKind() == OperandKind::Element) {
-            Value row = w.add(w.add(m0, token), e), column = w.add(w.add(n0, channel), 64 * b);
-            Value inside = w.andi(w.ult(row, m), w.ult(column, plan.n));
-            Value index = w.select(inside, w.add(w.mul(row, plan.n), column), 0);
-            Type type = op.getOperandAttr(i).getType();
-            elements[i] = loadElements(w, w.offset(operands[i], index, type), type, 2);
+            // Rows of odd length: one by one, as two would not be aligned.
+            bool pairs = plan.n % 2 == 0;
+            for (unsigned h = 0; h < (pairs ? 1 : 2); ++h) {
+              auto [inside, index] = elementAt(w.add(token, e), w.add(channel, 64 * b + h));
+              Type type = op.getOperandAttr(i).getType();
+              llvm::append_range(elements[i], loadElements(w, w.offset(operands[i], w.select(inside, index, 0), type),
+                                                           type, pairs ? 2 : 1));
+            }
           }
         for (unsigned h = 0; h < 2; ++h) {
           Value accumulator = accumulators[b][4 * j + 2 * h + e];
@@ -190,6 +192,16 @@ SmallVector<Piece> Epilogue::compute(ArrayRef<Values> accumulators) {
         }
       }
       for (unsigned r = 0; r < results.size(); ++r) {
+        if (!aligned) { // no words: every element by itself, at once
+          for (unsigned i = 0; i < 4; ++i) {
+            auto [inside, index] = elementAt(w.add(token, i / 2), w.add(channel, 64 * b + i % 2));
+            Value at = index;
+            w.ifThen(inside, [&] {
+              w.store(values[r][i], w.offset(results[r], at, values[r][i].getType()), elementBytes(r));
+            });
+          }
+          continue;
+        }
         if (elementBytes(r) == 1) {
           pieces.push_back({r, b, 8 * j, {exchange(packResults(w, values[r])[0])}});
           continue;
@@ -200,6 +212,12 @@ SmallVector<Piece> Epilogue::compute(ArrayRef<Values> accumulators) {
     }
   }
   return pieces;
+}
+
+/// Of a token and channel of the warpgroup's tile: whether it exists, and its element.
+std::pair<Value, Value> Epilogue::elementAt(Value token, Value channel) {
+  Value row = w.add(m0, token), column = w.add(n0, channel);
+  return {w.andi(w.ult(row, m), w.ult(column, plan.n)), w.add(w.mul(row, plan.n), column)};
 }
 
 /// Bytes (token 0: channels 0, 1; token 1: channels 0, 1) of lanes g and g ^ 1 to four channels of token g & 1.

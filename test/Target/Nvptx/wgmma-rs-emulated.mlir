@@ -213,6 +213,17 @@ kernel.gemm @bf16_bytes n 68 segments [#kernel.segment<lhs = bf16, rhs = i8, k =
   kernel.emit %t : bf16
 }
 
+kernel.gemm @odd n 67 segments [#kernel.segment<lhs = i8, rhs = i4, k = 256, group = 128, grouping = two_level, place = before_mma>] operands [#kernel.operand<element, f16>, #kernel.operand<column, f32>] results [f16, i8]
+  schedules [#kernel.schedule<arch = "sm_90a", kind = wgmma_rs, tile_m = 32, tile_n = 128, stages = 3>] {
+^bb0(%acc: i32, %e: f16, %c: f32):
+  %f = arith.sitofp %acc : i32 to f32
+  %x = arith.extf %e : f16 to f32
+  %h = math.fma %f, %c, %x : f32
+  %t = arith.truncf %h : f32 to f16
+  %b = arith.trunci %acc : i32 to i8
+  kernel.emit %t, %b : f16, i8
+}
+
 kernel.gemm @bf16_bytes_group64 n 64 segments [#kernel.segment<lhs = bf16, rhs = i8, k = 192, group = 64, grouping = scale_zero_point, scale = bf16, place = before_mma>] operands [] results [f32]
   schedules [#kernel.schedule<arch = "sm_90a", kind = wgmma_rs, tile_m = 16, tile_n = 64, warps_n = 1, stages = 3>] {
 ^bb0(%acc: f32):

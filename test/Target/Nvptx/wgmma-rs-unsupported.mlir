@@ -65,13 +65,6 @@ kernel.gemm @group n 128 segments [#kernel.segment<lhs = i8, rhs = i4, k = 384, 
   kernel.emit %acc : i32
 }
 
-// CHECK: error: 'kernel.gemm' op template wgmma_rs on sm_90a: expected N to be a multiple of 2 for results of i32, found 129
-kernel.gemm @n n 129 segments [#kernel.segment<lhs = i8, rhs = i4, k = 128, grouping = none, place = epilogue>] operands [] results [i32]
-  schedules [#kernel.schedule<arch = "sm_90a", kind = wgmma_rs, tile_m = 64, tile_n = 64, warps_n = 1, stages = 4>] {
-^bb0(%acc: i32):
-  kernel.emit %acc : i32
-}
-
 // CHECK: error: 'kernel.gemm' op template wgmma_rs on sm_90a: expected K of at most 131071 for sums of 16 x code in 32 bits, found 131072
 kernel.gemm @long n 128 segments [#kernel.segment<lhs = i8, rhs = i4, k = 131072, grouping = none, place = epilogue>] operands [] results [i32]
   schedules [#kernel.schedule<arch = "sm_90a", kind = wgmma_rs, tile_m = 64, tile_n = 64, warps_n = 1, stages = 4>] {
@@ -141,4 +134,25 @@ kernel.gemm @bits n 256 segments [#kernel.segment<lhs = i8, rhs = i4, k = 128, g
 ^bb0(%acc: i32):
   %t = arith.extsi %acc : i32 to i64
   kernel.emit %t : i64
+}
+
+// CHECK: error: 'kernel.gemm' op template wgmma_rs on sm_90a: expected 1 to 3 consumer warpgroups (warps_n), found 4
+kernel.gemm @warpgroups n 256 segments [#kernel.segment<lhs = i8, rhs = i4, k = 128, grouping = none, place = epilogue>] operands [] results [i32]
+  schedules [#kernel.schedule<arch = "sm_90a", kind = wgmma_rs, tile_m = 64, tile_n = 256, warps_n = 4, stages = 4>] {
+^bb0(%acc: i32):
+  kernel.emit %acc : i32
+}
+
+// CHECK: error: 'kernel.gemm' op template wgmma_rs on sm_90a: expected at most 3 groups of wgmma in flight (in_flight), found 4
+kernel.gemm @flight n 256 segments [#kernel.segment<lhs = i8, rhs = i4, k = 128, grouping = none, place = epilogue>] operands [] results [i32]
+  schedules [#kernel.schedule<arch = "sm_90a", kind = wgmma_rs, tile_m = 64, tile_n = 128, in_flight = 4, stages = 4>] {
+^bb0(%acc: i32):
+  kernel.emit %acc : i32
+}
+
+// CHECK: error: 'kernel.gemm' op template wgmma_rs on sm_90a: expected token_rows to be a multiple of 8 of at most tile_m, found 20
+kernel.gemm @box n 256 segments [#kernel.segment<lhs = i8, rhs = i4, k = 128, grouping = none, place = epilogue>] operands [] results [i32]
+  schedules [#kernel.schedule<arch = "sm_90a", kind = wgmma_rs, tile_m = 64, tile_n = 128, token_rows = 20, stages = 4>] {
+^bb0(%acc: i32):
+  kernel.emit %acc : i32
 }
