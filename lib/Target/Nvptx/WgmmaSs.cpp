@@ -212,12 +212,12 @@ void SsKernel::consumer(Value warpGroup) {
   Value zero = w.constant(0);
   // Carried from tile to tile: position in the ring, which column buffer, and the results not stored yet.
   Values init = {zero, zero, zero};
-  if (plan.deferred) {
+  if (plan.deferred()) {
     for (unsigned slot = 0; slot < slots(); ++slot)
       init.push_back(zero); // nothing is inside M: the first tile stores nothing
     for (Value pointer : resultPointers)
       init.append(slots(), pointer);
-    for (const SsPiece &piece : plan.pieces)
+    for (const SsPiece &piece : plan.pending)
       init.append(piece.words, zero);
   }
   Values last = w.loop(firstTile, tiles, tileStep, init, [&](Value tile, ValueRange carried) -> Values {
@@ -228,7 +228,7 @@ void SsKernel::consumer(Value warpGroup) {
     for (unsigned k = 0; k < plan.storeSteps; ++k) {
       Value stage = ring.stage;
       ring = step(ring, previous, accumulators, k == 0, [&] {
-        if (plan.deferred)
+        if (plan.deferred())
           storePending(carried, k);
         if (k == 0)
           prepare(tile);
@@ -272,7 +272,7 @@ void SsKernel::consumer(Value warpGroup) {
     result.append(pending);
     return result;
   });
-  if (plan.deferred)
+  if (plan.deferred())
     storePending(last, std::nullopt);
 }
 

@@ -51,9 +51,10 @@ struct SsPlan {
     unsigned words; ///< of a chunk: span * bytes / 4
   };
   llvm::SmallVector<Result> results;
-  llvm::SmallVector<SsPiece> pieces;
+  llvm::SmallVector<SsPiece> atOnce, pending; ///< stores in the epilogue, and under the next tile's first steps
   bool ragged = false;     ///< the last column tile reaches beyond N
-  bool deferred = false;
+  unsigned firstPending = 0; ///< groups of columns from here on are pending
+  bool deferred() const { return !pending.empty(); }
   unsigned storeSteps = 1; ///< steps along K, peeled, under which the previous tile is stored
 
   struct Operand {

@@ -200,8 +200,8 @@ void SsKernel::storePending(ValueRange carried, std::optional<unsigned> step) {
   ValueRange limit = carried.drop_front(3), pointers = limit.drop_front(slots());
   ValueRange words = pointers.drop_front(slots() * plan.results.size());
   unsigned word = 0;
-  for (auto [i, piece] : llvm::enumerate(plan.pieces)) {
-    if (!step || i * plan.storeSteps / plan.pieces.size() == *step) {
+  for (auto [i, piece] : llvm::enumerate(plan.pending)) {
+    if (!step || i * plan.storeSteps / plan.pending.size() == *step) {
       unsigned column = columnOf(plan, piece);
       w.storeIf(inside(limit[piece.row], column), pointers[piece.result * slots() + piece.row],
                 words.slice(word, piece.words), column * plan.results[piece.result].bytes);
@@ -210,14 +210,15 @@ void SsKernel::storePending(ValueRange carried, std::optional<unsigned> step) {
   }
 }
 
-void SsKernel::storeElements(unsigned result, unsigned block, unsigned slot, ValueRange values) {
-  // Rows of the result are not even aligned to words.
+void SsKernel::storeParts(unsigned result, unsigned block, unsigned slot, ValueRange words) {
+  // Rows of the result are not aligned to words: one or two bytes at a time.
+  const SsPlan::Result &type = plan.results[result];
   Value pointer = rowPointer(result, slot);
-  unsigned bytes = plan.results[result].bytes;
-  for (auto [i, value] : llvm::enumerate(values)) {
-    unsigned column = block * plan.group + i;
-    w.ifThen(inside(limits[slot], column), [&, value = value] {
-      w.store(value, w.offset(pointer, column * bytes), bytes);
+  Type part = w.builder.getIntegerType(8 * type.unit);
+  for (unsigned at = 0; at < 4 * words.size(); at += type.unit) {
+    unsigned column = block * plan.group + at / type.bytes;
+    w.ifThen(inside(limits[slot], column), [&] {
+      w.store(w.trunc(w.shru(words[at / 4], 8 * (at % 4)), part), w.offset(pointer, column * type.bytes), type.unit);
     });
   }
 }
@@ -284,18 +285,16 @@ Values SsKernel::epilogue(Values sums) {
           emitted[r].push_back(value);
       }
       for (auto [r, result] : llvm::enumerate(plan.results)) {
-        if (result.unit < 4)
-          storeElements(r, block, slot, emitted[r]);
-        else
-          packed[r * chunks + chunk] = packResults(w, emitted[r]);
+        packed[r * chunks + chunk] = packResults(w, emitted[r]);
       }
       Values kept;
       for (unsigned r = 0; r < plan.results.size(); ++r)
         kept.append(packed[r * chunks + chunk]);
       eraseDead(w, before, kept);
-      if (plan.deferred)
-        continue;
-      for (const SsPiece &piece : plan.pieces)
+      for (auto [r, result] : llvm::enumerate(plan.results))
+        if (result.unit < 4)
+          storeParts(r, block, slot, packed[r * chunks + chunk]);
+      for (const SsPiece &piece : plan.atOnce)
         if (piece.block == block && piece.row == slot && plan.results[piece.result].unit >= 4) {
           unsigned column = columnOf(plan, piece);
           w.storeIf(inside(limits[slot], column), pointers[piece.result][slot],
@@ -304,12 +303,12 @@ Values SsKernel::epilogue(Values sums) {
         }
     }
   }
-  if (!plan.deferred)
+  if (!plan.deferred())
     return {};
   Values pending = limits;
   for (const Values &each : pointers)
     pending.append(each);
-  for (const SsPiece &piece : plan.pieces) {
+  for (const SsPiece &piece : plan.pending) {
     const Values &words = packed[piece.result * chunks + piece.block * slots() + piece.row];
     pending.append(words.begin() + piece.first, words.begin() + piece.first + piece.words);
   }

@@ -46,7 +46,7 @@ private:
   void prepare(Value tile);
   /// The column operands of this tile are in shared memory.
   void columnsReady();
-  /// Results of the tile from its sums; gives what `deferred` carries on.
+  /// Results of the tile from its sums; gives what the next tile carries on.
   Values epilogue(Values sums);
   /// Stores the previous tile's share of step `step`, or everything.
   void storePending(ValueRange carried, std::optional<unsigned> step);
@@ -54,7 +54,7 @@ private:
   Values loadElements(unsigned operand, unsigned block, unsigned slot);
   /// Whether (slot's row, `column` columns after the thread's first) is inside the result.
   Value inside(Value limit, unsigned column);
-  void storeElements(unsigned result, unsigned block, unsigned slot, ValueRange values);
+  void storeParts(unsigned result, unsigned block, unsigned slot, ValueRange words);
   Value rowPointer(unsigned result, unsigned slot);
 
   const SsPlan &plan;

@@ -140,30 +140,34 @@ SsPlan bitwright::nvptx::planWgmmaSs(kernel::GemmOp op, kernel::ScheduleAttr sch
   while (plan.slice % plan.group)
     plan.group /= 2;
   plan.span = plan.group / 4;
-  unsigned kept = 0;
+  unsigned kept = 0; // words of a group of columns
   bool words = true; // every store is made of whole words
-  for (auto [r, result] : llvm::enumerate(plan.results)) {
+  for (SsPlan::Result &result : plan.results) {
     result.words = plan.span * result.bytes / 4;
     result.unit = std::gcd(result.unit, plan.span * result.bytes);
-    kept += plan.blocks * 2 * plan.groups() * result.words;
+    kept += plan.blocks * 2 * result.words;
     words &= result.unit >= 4;
-    for (unsigned block = 0; block < plan.groups(); ++block)
-      for (unsigned row = 0; row < 2 * plan.blocks; ++row)
-        for (unsigned first = 0, n = std::max(result.unit / 4, 1u); first < result.words; first += n)
-          plan.pieces.push_back({unsigned(r), block, row, first, n});
   }
+  // Results that wait need registers beside the next tile's accumulators, and a next tile: with few tokens, or K shared, a
+  // CTA has only one. As many groups of columns wait as there is room for; 64 words are what was measured.
+  unsigned inUse = plan.blocks * plan.accumulators();
   // Element operands of a ragged tile have an address of their own for each load.
-  unsigned addresses = plan.ragged && llvm::any_of(op.getOperandsAttr().getAsRange<kernel::OperandAttr>(), [](auto operand) {
-                         return operand.getKind() == OperandKind::Element;
-                       })
-                           ? 16
-                           : 0;
-  // Deferred stores need the registers for the packed results beside the next tile's accumulators, and a next tile.
-  // With few tokens a CTA has one tile.
-  plan.deferred = words && plan.splitK == 1 && plan.tokenRows == plan.tileM &&
-                  plan.blocks * plan.accumulators() + kept <= keptRegisters(plan.consumers) - addresses && kept <= 64;
-  if (plan.deferred) // two 16-byte stores a step when there are many, else one: enough to hide, and few peeled steps
-    plan.storeSteps = std::min(plan.steps, llvm::divideCeil(kept, kept > 32 ? 8u : 4u));
+  if (plan.ragged && llvm::any_of(op.getOperandsAttr().getAsRange<kernel::OperandAttr>(),
+                                  [](auto operand) { return operand.getKind() == OperandKind::Element; }))
+    inUse += 32;
+  unsigned room = std::min(64u, keptRegisters(plan.consumers) - inUse), waiting = 0;
+  // Sums stored as they are would have to stay in the very registers that the next tile's wgmma writes: ptxas gives up.
+  bool raw = llvm::is_contained(op.getEmit().getValues(), op.getEpilogue().front().getArgument(0));
+  if (words && !raw && plan.splitK == 1 && plan.tokenRows == plan.tileM)
+    waiting = std::min(plan.groups(), room / kept);
+  plan.firstPending = plan.groups() - waiting;
+  for (unsigned block = 0; block < plan.groups(); ++block)
+    for (unsigned row = 0; row < 2 * plan.blocks; ++row)
+      for (auto [r, result] : llvm::enumerate(plan.results))
+        for (unsigned first = 0, n = std::max(result.unit / 4, 1u); first < result.words; first += n)
+          (block < plan.firstPending ? plan.atOnce : plan.pending).push_back({unsigned(r), block, row, first, n});
+  if (waiting) // two 16-byte stores a step when there are many, else one: enough to hide, and few peeled steps
+    plan.storeSteps = std::min(plan.steps, llvm::divideCeil(waiting * kept, waiting * kept > 32 ? 8u : 4u));
 
   // Shared memory.
   plan.lhsBytes = plan.tileM * 128;
