@@ -128,6 +128,7 @@ struct alignas(64) TensorMap {
   X(streamCreate, "cuStreamCreate", (CUstream * stream, unsigned flags))                                               \
   X(streamDestroy, "cuStreamDestroy_v2", (CUstream stream))                                                            \
   X(streamSynchronize, "cuStreamSynchronize", (CUstream stream))                                                       \
+  X(streamGetContext, "cuStreamGetCtx", (CUstream stream, CUcontext * context))                                        \
   X(streamQuery, "cuStreamQuery", (CUstream stream))                                                                   \
   X(streamWaitEvent, "cuStreamWaitEvent", (CUstream stream, CUevent event, unsigned flags))                            \
   X(streamBeginCapture, "cuStreamBeginCapture_v2", (CUstream stream, int mode))                                        \

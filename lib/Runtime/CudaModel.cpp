@@ -15,6 +15,8 @@ using namespace bitwright::runtime;
 /// Launching with more dynamic shared memory than this needs a permission per kernel.
 static constexpr uint32_t plainShared = 48 * 1024;
 static constexpr uint32_t portableCluster = 8;
+/// The first driver whose graphs keep programmatic dependences (12.3).
+static constexpr int recordedPdlDriver = 12030;
 
 static std::string deviceText(const cuda::DeviceInfo &d) {
   return "cuda:" + std::to_string(d.number) + " (" + d.name + ", compute capability " + std::to_string(d.major) + "." +
@@ -180,7 +182,7 @@ Status CudaModel::loadKernels(GpuArch arch) {
     r.shape.threads = k.threads;
     r.shape.sharedBytes = k.sharedBytes;
     r.shape.cluster = k.cluster;
-    r.shape.pdl = k.pdl && device->device().major >= 9;
+    r.shape.pdl = k.pdl && device->device().major >= 9 && device->driver().version() >= recordedPdlDriver;
     Status s = modules[unsigned(arch)].function(k.symbol, r.function);
     if (!s.ok())
       return s;

@@ -479,8 +479,13 @@ Status CudaSession::run(const EntryPoint &entry, CudaPlan &plan, const std::vect
       return s;
   }
   int capturing = 0;
-  if (!how.ownStream)
+  if (!how.ownStream) {
+    cuda::CUcontext owner = nullptr;
+    if (context()->api().streamGetContext(on, &owner) != cuda::cudaSuccess || owner != context()->handle())
+      return failure(BW_INVALID_ARGUMENT, "the stream given is not one of cuda:" + std::to_string(device().number) +
+                                              "'s primary context, where the session is: make it on that device");
     context()->api().streamIsCapturing(on, &capturing);
+  }
   if (capturing && (anyHost || how.wait || how.afterLaunch || how.launchMs))
     return failure(BW_INVALID_ARGUMENT,
                    "the stream is recording a graph: inputs and outputs must be on the device, and "

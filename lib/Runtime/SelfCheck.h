@@ -26,8 +26,8 @@ Status runSelfCheck(Session &session, size_t &compared);
 
 /// The probe on a GPU: launch by launch beside the CPU, every launch with the inputs that it has there, so that a float
 /// that differs in its last bits upsets nothing behind it. What is stored must be equal for integers (and have the
-/// file's checksum) and within `floatBound` for floats. `compared` counts both. Beside the file's dimensions, those that
-/// reach the other rows of the launches' tables are checked against the CPU alone.
+/// file's checksum) and within `floatBound` for floats. `compared` counts both. Beside the file's dimensions, those
+/// that reach the other rows of the launches' tables are checked against the CPU alone.
 Status runCudaSelfCheck(Session &session, size_t &compared);
 
 /// Largest difference allowed between GPU and CPU for a float value `y` (the CPU's) of a tensor of root mean square

@@ -7,6 +7,7 @@
 #include "TestModel.h"
 #include "bitwright-c/runtime.h"
 #include "lib/Artifact/Sha256.h"
+#include "lib/Runtime/Cuda.h"
 
 #include <cstdlib>
 #include <cstring>
@@ -153,6 +154,16 @@ protected:
 };
 using Strings = std::vector<std::string>;
 } // namespace
+
+/// The same library under another name is another driver: what is remembered of one does not disturb.
+static std::string again(int number) {
+  const std::string path = MOCK_CUDA;
+  const size_t slash = path.rfind('/');
+  std::string dots;
+  for (int i = 0; i < number; ++i)
+    dots += "/.";
+  return path.substr(0, slash) + dots + path.substr(slash);
+}
 
 //===----------------------------------------------------------------------===//
 // Choice of code
@@ -470,6 +481,46 @@ TEST_F(Gpu, DeviceTensorsAreUsedInPlace) {
   EXPECT_LE(counts().instantiated - made, 20);
 }
 
+/// A stream that records a graph of the caller's: the launches become part of it.
+TEST_F(Gpu, RunsIntoARecordingStream) {
+  open(makeGpuModel());
+  DeviceArray dx(session, 192), dy(session, 192), dt(session, 8);
+  x = makeX(2, 8);
+  std::memcpy(dx.data(), x.data(), 192);
+  bw_tensor in = tensor("x", BW_S32, {2, 3, 8}, dx.data(), 192, 0);
+  bw_tensor out[2] = {tensor("y", BW_S32, {}, dy.data(), 192, 0), tensor("total", BW_S64, {}, dt.data(), 8, 0)};
+  runtime::cuda::ContextPtr context;
+  runtime::cuda::Stream stream;
+  runtime::cuda::Graph graph;
+  ASSERT_TRUE(runtime::cuda::Context::open(0, context).ok());
+  ASSERT_TRUE(runtime::cuda::Stream::create(context, stream).ok());
+  auto record = [&](runtime::cuda::CUstream s) {
+    EXPECT_EQ(bw_run_on_stream(session, 0, &in, 1, out, 2, s), BW_OK) << bw_last_error();
+    EXPECT_EQ(bw_run_on_stream(session, 0, &in, 1, out, 2, s), BW_OK) << bw_last_error();
+    bw_tensor host[2] = {tensor("y", BW_S32, {}, x.data(), 192), out[1]};
+    EXPECT_EQ(bw_run_on_stream(session, 0, &in, 1, host, 2, s), BW_INVALID_ARGUMENT);
+    expectText({"the stream is recording a graph: inputs and outputs must be on the device"});
+    return runtime::Status();
+  };
+  const runtime::Status s = runtime::cuda::Graph::capture(context, stream, record, graph);
+  ASSERT_TRUE(s.ok()) << s.text;
+  EXPECT_EQ(graph.nodeCount(), 6u);
+  EXPECT_EQ(launched().size(), 0u);
+  ASSERT_TRUE(graph.launch(stream.handle()).ok());
+  y.assign(48, 0);
+  std::memcpy(y.data(), dy.data(), 192);
+  std::memcpy(&total, dt.data(), 8);
+  expectResults(2, 8);
+}
+
+TEST_F(Gpu, OldDriversRecordNoProgrammaticDependences) {
+  setenv("MOCK_CUDA_VERSION", "12020", 1);
+  setenv("BITWRIGHT_CUDA_LIBRARY", again(5).c_str(), 1);
+  open(makeGpuModel());
+  expectCorrect(2, 8);
+  EXPECT_EQ(launch(0).pdl, 0);
+}
+
 TEST_F(Gpu, RefusesWrongPointers) {
   setenv("MOCK_CUDA_DEVICES", "90,80", 1);
   open(makeGpuModel());
@@ -491,6 +542,15 @@ TEST_F(Gpu, RefusesWrongPointers) {
   bw_session_options options = {};
   options.device = "cuda:1";
   ASSERT_EQ(bw_session_create(model, &options, &other), BW_OK) << bw_last_error();
+  {
+    runtime::cuda::ContextPtr context;
+    runtime::cuda::Stream stream;
+    ASSERT_TRUE(runtime::cuda::Context::open(1, context).ok());
+    ASSERT_TRUE(runtime::cuda::Stream::create(context, stream).ok());
+    out[0] = tensor("y", BW_S32, {}, dy.data(), 192, 0);
+    EXPECT_EQ(bw_run_on_stream(session, 0, &in, 1, out, 2, stream.handle()), BW_INVALID_ARGUMENT);
+    expectText({"the stream given is not one of cuda:0's primary context"});
+  }
   DeviceArray there(other, 192);
   out[0] = tensor("y", BW_S32, {}, there.data(), 192, 0); // it lies
   refused({"output 'y'", "memory of cuda:1"});
@@ -543,16 +603,6 @@ TEST_F(Gpu, NoDriver) {
                 {"CUDA: no driver", "libno-such-driver.so.1", "install the NVIDIA driver", "device 'cpu'"});
   setenv("BITWRIGHT_CUDA_LIBRARY", "libm.so.6", 1);
   expectRefused(BW_UNSUPPORTED, {"'libm.so.6' is not a CUDA driver"});
-}
-
-/// The same library under another name is another driver: what is remembered of one does not disturb.
-static std::string again(int number) {
-  const std::string path = MOCK_CUDA;
-  const size_t slash = path.rfind('/');
-  std::string dots;
-  for (int i = 0; i < number; ++i)
-    dots += "/.";
-  return path.substr(0, slash) + dots + path.substr(slash);
 }
 
 TEST_F(Gpu, DriverTooOld) {

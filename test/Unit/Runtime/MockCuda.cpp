@@ -40,6 +40,7 @@ struct CUgraphExec_st {
   CUgraph_st graph;
 };
 struct CUstream_st {
+  CUcontext context = nullptr;
   CUgraph_st *recording = nullptr;
 };
 struct CUevent_st {
@@ -266,6 +267,7 @@ CUresult cuCtxSynchronize() { return stack.empty() ? invalidContext : cudaSucces
 CUresult cuStreamCreate(CUstream *stream, unsigned) {
   MOCK_CURRENT(cuStreamCreate)
   *stream = new CUstream_st();
+  (*stream)->context = stack.back();
   ++counts.streams;
   return cudaSuccess;
 }
@@ -277,6 +279,11 @@ CUresult cuStreamDestroy_v2(CUstream stream) {
 }
 CUresult cuStreamSynchronize(CUstream) {
   MOCK_CURRENT(cuStreamSynchronize)
+  return cudaSuccess;
+}
+CUresult cuStreamGetCtx(CUstream stream, CUcontext *context) {
+  MOCK_CURRENT(cuStreamGetCtx)
+  *context = reinterpret_cast<uintptr_t>(stream) <= 2 ? stack.back() : stream->context;
   return cudaSuccess;
 }
 CUresult cuStreamQuery(CUstream) {
