@@ -21,12 +21,17 @@ SCALE_BIAS = """^bb0(%acc: i32, %row: f32, %column: f32, %bias: f32):
   %y = math.fma %scaled, %column, %bias : f32
 """
 TO_F16 = "  %out = arith.truncf %y : f32 to f16\n  kernel.emit %out : f16\n"
+# The form that select-kernels writes for qnn.quantize: NaN is code 0.
 TO_S8 = """  %rounded = math.roundeven %y : f32
+  %nan = arith.cmpf uno, %rounded, %rounded : f32
+  %zero = arith.constant 0.0 : f32
+  %number = arith.select %nan, %zero, %rounded : f32
   %low = arith.constant -128.0 : f32
   %high = arith.constant 127.0 : f32
-  %a = arith.maxnumf %rounded, %low : f32
-  %b = arith.minnumf %a, %high : f32
-  %out = arith.fptosi %b : f32 to i8
+  %a = arith.maximumf %number, %low : f32
+  %b = arith.minimumf %a, %high : f32
+  %wide = arith.fptosi %b : f32 to i32
+  %out = arith.trunci %wide : i32 to i8
   kernel.emit %out : i8
 """
 ROW_SCALE = """^bb0(%acc: f32, %row: f32):

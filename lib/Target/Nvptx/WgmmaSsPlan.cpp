@@ -124,7 +124,7 @@ SsPlan bitwright::nvptx::planWgmmaSs(kernel::GemmOp op, kernel::ScheduleAttr sch
       !expect(plan.tokenRows == plan.tileM || (schedule.getMHi() && schedule.getMHi() <= int64_t(plan.tokenRows)),
               "m_hi of at most token_rows = " + Twine(plan.tokenRows) + ", found " + Twine(schedule.getMHi())))
     return plan;
-  plan.raster = schedule.getRaster() ? schedule.getRaster() : std::max(1u, 4096 / plan.tileM);
+  plan.raster = schedule.getRaster() ? schedule.getRaster() : std::max(1u, 2048 / plan.tileM);
   plan.ragged = plan.n % plan.tileN != 0;
 
   // Results: columns of a thread come to 16 bytes of the narrowest, or as near as the slice allows.
