@@ -177,7 +177,7 @@ struct LowerKernelsToNvvm : bitwright::impl::LowerKernelsToNvvmBase<LowerKernels
             return signalPassFailure();
           }
           remark::missed(slot.op->getLoc(), remark::RemarkOpts::name("ptxas").category("gpu"))
-              << toText(slot.schedule()) << " stays for want of another: " << slot.complaint;
+              << toText(slot.schedule()) + " stays for want of another: " + slot.complaint;
         }
         LaunchFacts facts{slot.emitted, slot.schedule().getMLo(), slot.schedule().getMHi()};
         launches[slot.op].push_back({slot.schedule(), toAttribute(facts, &getContext())});

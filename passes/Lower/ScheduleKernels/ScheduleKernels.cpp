@@ -152,9 +152,8 @@ private:
           claim(taken, entry.schedule);
         else
           remark::missed(op->getLoc(), remark::RemarkOpts::name("schedule").category("gpu"))
-              << "the table's " << toText(entry.schedule) << " does not fit: " << failed;
+              << "the table's " + toText(entry.schedule) + " does not fit: " + failed;
       }
-      size_t fromTable = taken.size();
       for (ScheduleAttr attr : proposed)
         claim(taken, attr);
       if (isa<kernel::RowsOp>(op)) {
@@ -179,7 +178,7 @@ private:
       if (taken.empty()) {
         reason = (nvptx::nameOf(arch) + ": " + whyNot(op, arch)).str();
         remark::missed(op->getLoc(), remark::RemarkOpts::name("schedule").category("gpu"))
-            << signature << ": no schedule on " << reason;
+            << signature + ": no schedule on " + reason;
         continue;
       }
       int64_t next = range.lo;
@@ -188,13 +187,14 @@ private:
           next = std::max(next, lastOf(attr) == unbounded ? unbounded : lastOf(attr) + 1);
       if (next <= range.hi && next != unbounded)
         remark::missed(op->getLoc(), remark::RemarkOpts::name("schedule").category("gpu"))
-            << signature << ": no schedule on " << nvptx::nameOf(arch) << " from M = " << std::to_string(next) << ": " << whyNot(op, arch);
+            << signature + ": no schedule on " + nvptx::nameOf(arch).str() + " from M = " + std::to_string(next) + ": " +
+                   whyNot(op, arch);
       for (ScheduleAttr attr : taken) {
         SmallVector<Attribute> others = alternativesTo(op, attr, range, proposed, all);
         schedules.push_back(attr);
         alternatives.push_back(ArrayAttr::get(&getContext(), others));
         remark::passed(op->getLoc(), remark::RemarkOpts::name("schedule").category("gpu"))
-            << signature << ": " << toText(attr) << (fromTable ? " (table)" : "");
+            << signature + ": " + toText(attr) + (isFromTable(attr, signature) ? " (table)" : "");
       }
     }
     if (schedules.empty()) {
@@ -261,6 +261,12 @@ private:
     }
     for (auto [lo, hi] : open)
       taken.push_back(withRange(schedule, lo, hi == unbounded ? 0 : hi));
+  }
+
+  bool isFromTable(ScheduleAttr schedule, StringRef signature) const {
+    return llvm::any_of(entries, [&](const TableEntry &entry) {
+      return entry.signature == signature && withRange(entry.schedule, schedule.getMLo(), schedule.getMHi()) == schedule;
+    });
   }
 
   static ScheduleAttr withRange(ScheduleAttr schedule, int64_t lo, int64_t hi) {
