@@ -63,6 +63,7 @@ Schedules bitwright::nvptx::proposeMultistage(Operation *operation, Arch arch, b
     for (fields.warpsK = tile.warpsK; fields.warpsK > 1; fields.warpsK /= 2)
       if (kernel::ScheduleAttr found = fields.get(op.getContext(), arch); supports(op, found).empty())
         return found;
+    fields.warpsK = 0;
     return fields.get(op.getContext(), arch);
   };
   if (candidates) {
