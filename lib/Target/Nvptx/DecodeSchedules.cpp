@@ -72,50 +72,42 @@ static SmallVector<Shape> shapes(const Layer &layer, int64_t tokens, int64_t war
   return result;
 }
 
-/// Loads in flight, chunks and stages that won for a warp of `units` units.
+/// Loads in flight, chunks and stages for a warp of `units` units.
 static void setDepth(ScheduleFields &fields, int64_t units, bool integerLhs, Arch arch) {
   int64_t tokens = fields.tileM;
-  fields.inFlight = 1;
-  if (tokens <= 8) {
-    fields.inFlight = integerLhs ? (units % 2 == 0 && units >= 4 ? 2 : 1) : units >= 16 ? 2 : 1;
-    fields.chunk = units >= 8 ? 512 : 0;
-  } else if (tokens <= 16) {
-    fields.inFlight = integerLhs && units >= 8 && units % 2 == 0 ? 2 : 1;
-    if (units >= 16) {
-      fields.chunk = 256;
-      fields.stages = 4;
-    } else if (units == 8) {
-      fields.chunk = 512;
-    } else if (units > 4 || units < 4 || !integerLhs) {
-      fields.chunk = 128;
-      fields.stages = units > 4 ? 5 : units == 4 ? 3 : 1;
-    }
-  } else {
-    fields.inFlight = units >= 2 ? 2 : 1;
-    fields.chunk = units >= 8 ? 256 : 128;
-    fields.stages = units >= 8 ? 4 : 6;
-  }
+  bool even = units % 2 == 0;
+  if (tokens <= 8)
+    fields.inFlight = integerLhs ? (even && units >= 4 ? 2 : 1) : units >= 16 ? 2 : 1;
+  else if (tokens <= 16)
+    fields.inFlight = integerLhs && even && units >= 8 ? 2 : 1;
+  else
+    fields.inFlight = tokens <= 32 && units >= 2 ? 2 : 1;
   if (arch == Arch::Sm80) { // chunks of cp.async in a ring
     fields.chunk = 256;
     fields.stages = 3;
+  } else if (tokens <= 16) { // all tokens resident, row by row: no rows beyond M are filled
+    fields.chunk = units > 4 ? 512 : 0;
+  } else {
+    fields.chunk = units >= 8 ? 256 : 128;
+    fields.stages = units >= 8 ? 4 : 6;
   }
 }
 
-/// Fewer stages, then smaller chunks, until the kernel fits.
+/// A ring where the tokens do not fit at once; fewer stages, then smaller chunks, until the kernel fits.
 static bool fit(Operation *op, ScheduleFields &fields, Arch arch) {
   for (;;) {
     if (supports(op, fields.get(op->getContext(), arch)).empty())
       return true;
-    if (fields.stages > 2)
-      --fields.stages;
-    else if (fields.stages == 0)
-      fields.stages = 4;
-    else if (fields.chunk == 0 || fields.chunk > 256)
-      fields.chunk = 256;
-    else if (fields.chunk == 256)
+    if (fields.stages == 0) {
       fields.chunk = 128;
-    else
+      fields.stages = 6;
+    } else if (fields.stages > 2) {
+      --fields.stages;
+    } else if (fields.chunk > 128) {
+      fields.chunk = 128;
+    } else {
       return false;
+    }
   }
 }
 
@@ -141,7 +133,10 @@ Schedules bitwright::nvptx::proposeDecode(Operation *op, Arch arch, bool candida
   };
   int64_t last = 0;
   for (int64_t tokens : {8, 16, 32, 64}) {
-    if (tokens > 32 && !candidates) // wgmma with weights from registers
+    // Beyond, wgmma with weights from registers is faster where it covers the scheme; sums of tokens for zero points
+    // leave too few registers.
+    bool zeroPoint = segment.getGrouping() == kernel::Grouping::ScaleZeroPoint;
+    if (tokens > 32 && !candidates && (!integerLhs || !segment.getScale() || zeroPoint || arch == Arch::Sm80))
       break;
     ScheduleFields fields;
     fields.kind = kernel::GpuTemplate::Decode;
@@ -155,6 +150,8 @@ Schedules bitwright::nvptx::proposeDecode(Operation *op, Arch arch, bool candida
       now.warpsK = shape.depthWarps;
       now.splitK = now.cluster = shape.split;
       setDepth(now, llvm::divideCeil(layer.k / 128 / shape.split, shape.depthWarps), integerLhs, arch);
+      if (zeroPoint && tokens > 8)
+        now.inFlight = 1;
       return now;
     };
     add(with(best.front()));
