@@ -253,7 +253,7 @@ BW_API bw_status bw_run_capture(bw_session *session, size_t entry, const bw_tens
 
 typedef struct bw_profile_entry {
   const char *launch;
-  const char *kernel;
+  const char *kernel; /* on a GPU the one that ran last, "" before the first run */
   const char *note;
   uint64_t calls;
   uint64_t nanoseconds; /* in total */

@@ -327,8 +327,8 @@ bw_status bw_session_profile(const bw_session *session, size_t entry, size_t ind
       return outOfRange("profile entry", index, count);
     const Model &m = session->session->model();
     const Launch &l = m.entries[entry].launches[index];
-    bw_profile_entry r = {l.name.c_str(), m.kernels[l.kernel].name.c_str(), l.note.c_str(), 0, 0};
-    session->session->profileOf(entry, index, r.nanoseconds, r.calls);
+    bw_profile_entry r = {l.name.c_str(), nullptr, l.note.c_str(), 0, 0};
+    session->session->profileOf(entry, index, r.nanoseconds, r.calls, r.kernel);
     *info = r;
     return {};
   });

@@ -225,8 +225,10 @@ Status Session::runOnGpu(size_t entryIndex, ShapePlan &plan, const bw_tensor *in
     return s;
   if (how.launchMs)
     for (size_t i = 0; i < launchMs.size(); ++i) {
-      timings[entryIndex][i].nanoseconds += uint64_t(launchMs[i] * 1e6);
-      ++timings[entryIndex][i].calls;
+      Timing &t = timings[entryIndex][i];
+      t.nanoseconds += uint64_t(launchMs[i] * 1e6);
+      ++t.calls;
+      t.gpuKernel = plan.gpu->steps[i].kernel->function.name.c_str();
     }
   describeOutputs(entry, plan, outputs, false);
   return {};
@@ -429,9 +431,12 @@ bool Session::captureLaunch(const ShapePlan &plan, size_t index) {
   return stop;
 }
 
-void Session::profileOf(size_t entry, size_t index, uint64_t &nanoseconds, uint64_t &calls) const {
-  nanoseconds = timings[entry][index].nanoseconds;
-  calls = timings[entry][index].calls;
+void Session::profileOf(size_t entry, size_t index, uint64_t &nanoseconds, uint64_t &calls, const char *&kernel) const {
+  const Timing &t = timings[entry][index];
+  nanoseconds = t.nanoseconds;
+  calls = t.calls;
+  kernel = gpu ? (t.gpuKernel ? t.gpuKernel : "")
+               : model().kernels[model().entries[entry].launches[index].kernel].name.c_str();
 }
 
 void Session::resetProfile() {

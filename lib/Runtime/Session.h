@@ -88,8 +88,8 @@ public:
   const std::shared_ptr<LoadedModel> &loadedModel() const { return loaded; }
   const char *deviceText() const { return device.c_str(); }
   bool profiles() const { return profile; }
-  /// Nanoseconds and calls of launch `index`.
-  void profileOf(size_t entry, size_t index, uint64_t &nanoseconds, uint64_t &calls) const;
+  /// Nanoseconds and calls of launch `index`, and the kernel that ran last.
+  void profileOf(size_t entry, size_t index, uint64_t &nanoseconds, uint64_t &calls, const char *&kernel) const;
   void resetProfile();
 
 private:
@@ -116,6 +116,7 @@ private:
   };
   struct Timing {
     uint64_t nanoseconds = 0, calls = 0;
+    const char *gpuKernel = nullptr;
   };
 
   std::shared_ptr<LoadedModel> loaded;

@@ -68,7 +68,8 @@ class DeviceArray:
         self._memory.read(result.view(np.uint8) if self.dtype == "bool" else result)
         return result
 
-    __array__ = None  # NumPy must not copy silently, nor treat it as an object
+    def __array__(self, *_ignored, **_also):
+        raise TypeError("a bitwright.DeviceArray is on a GPU: a.numpy() copies it")
 
     def __repr__(self) -> str:
         return f"<bitwright.DeviceArray {self.dtype}{list(self.shape)} on cuda:{self.device}>"

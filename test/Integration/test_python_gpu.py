@@ -110,6 +110,8 @@ def test_refusals(model, bitwright, gpu_file, monkeypatch):  # noqa: F811
         model.run({"x": x}, out={"y": np.zeros((2, 3, 8), np.int32)})
     with pytest.raises(ValueError, match=r"out 'y' has shape \[1, 3, 4\], expected \[2, 3, 8\]"):
         model.run({"x": x}, out={"y": model.to_device(np.zeros((1, 3, 4), np.int32))})
+    with pytest.raises(TypeError, match=r"is on a GPU: a.numpy\(\) copies it"):
+        np.asarray(x)
     cpu = bitwright.load(gpu_file)
     with pytest.raises(ValueError, match="the model is on the CPU"):
         cpu(x=x)

@@ -35,6 +35,8 @@ static const char *const usage =
     "                           with --device cuda on the GPU too, launch by launch beside the CPU\n"
     "  --info                   inputs, outputs, ranges, sizes, provenance\n"
     "  --version, --help\n"
+    "environment: BITWRIGHT_ISA, BITWRIGHT_CUDA_LIBRARY (the driver instead of libcuda.so.1), BITWRIGHT_CUDA_TIMEOUT\n"
+    "(milliseconds after which a run on a GPU is given up)\n"
     "exit status: 0 done, 1 the input or the request is wrong, 2 wrong usage, 3 internal error\n";
 
 static int wrong(const std::string &text) {

@@ -267,6 +267,9 @@ TEST_F(Gpu, ProfileCountsDeviceTime) {
   ASSERT_EQ(bw_session_profile(session, 0, 1, &p), BW_OK);
   EXPECT_EQ(p.calls, 2u);
   EXPECT_EQ(p.nanoseconds, 500000u); // a quarter of a millisecond each
+  EXPECT_STREQ(p.kernel, "reverse");
+  ASSERT_EQ(bw_session_profile(session, 0, 0, &p), BW_OK);
+  EXPECT_STREQ(p.kernel, "shift_few");
 }
 
 //===----------------------------------------------------------------------===//
