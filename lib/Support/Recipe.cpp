@@ -235,6 +235,9 @@ private:
         parseGranularity(value, full, scheme);
       else if (key == "zero_point")
         scheme.zeroPoint = boolean(value, full);
+      else if (key == "rounding")
+        scheme.rounding =
+            oneOf(value, full, {"nearest", "gptq"}) == "gptq" ? WeightRounding::Gptq : WeightRounding::Nearest;
       else if (key == "clip")
         scheme.clip = StringSwitch<WeightClip>(oneOf(value, full, {"absmax", "mse", "percentile"}))
                           .Case("mse", WeightClip::Mse)
@@ -243,7 +246,7 @@ private:
       else if (key == "percentile")
         scheme.percentile = percent(value, full);
       else
-        fail(line, Twine(full) + ": unknown key; expected one of format, granularity, zero_point, clip, percentile");
+        fail(line, Twine(full) + ": unknown key; expected one of format, granularity, zero_point, rounding, clip, percentile");
     });
     if (error.empty() && scheme.zeroPoint && (!scheme.group || scheme.twoLevel))
       fail(node, prefix + ".zero_point: expected granularity 'group N' with zero points, found another one");
@@ -388,10 +391,16 @@ ArrayRef<StringRef> Recipe::builtinNames() {
   return names;
 }
 
+bool Recipe::needsSecondMoments() const {
+  return quantize && (weights.rounding == WeightRounding::Gptq || llvm::any_of(overrides, [](const RecipeOverride &entry) {
+                        return entry.hasWeights && entry.weights.rounding == WeightRounding::Gptq;
+                      }));
+}
+
 bool Recipe::needsStatistics() const {
   if (!quantize)
     return false;
-  return activations.scales == ActivationScales::Static ||
+  return needsSecondMoments() || activations.scales == ActivationScales::Static ||
          llvm::any_of(overrides, [](const RecipeOverride &entry) {
            return entry.hasActivations && entry.activations.scales == ActivationScales::Static;
          });

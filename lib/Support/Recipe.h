@@ -22,6 +22,8 @@ namespace bitwright {
 
 /// How the range of a weight slice is chosen.
 enum class WeightClip { AbsMax, Mse, Percentile };
+/// How codes of weights are chosen: the nearest ones, or with the second moments of the input (METHODS #18).
+enum class WeightRounding { Nearest, Gptq };
 /// How the range of an activation is chosen from its statistics.
 enum class Observer { MinMax, Ema, Percentile, Mse, Kl };
 
@@ -35,6 +37,7 @@ struct WeightScheme {
   bool twoLevel = false;     ///< groups are integers inside an 8-bit row (INTEGER R16), not float scales
   bool zeroPoint = false;    ///< float groups with a zero point each
   WeightClip clip = WeightClip::AbsMax;
+  WeightRounding rounding = WeightRounding::Nearest;
   double percentile = 99.99; ///< percent of |w| inside the range (clip: percentile)
 };
 
@@ -88,7 +91,9 @@ struct Recipe {
   /// Parses YAML text; `file` is what messages call it.
   static llvm::Expected<Recipe> parse(llvm::StringRef text, llvm::StringRef file);
   static llvm::ArrayRef<llvm::StringRef> builtinNames();
-  /// Some scheme takes its scales from calibration (bias correction only uses statistics that are there).
+  /// Some weights are rounded with second moments.
+  bool needsSecondMoments() const;
+  /// Some scheme takes its scales from calibration, or its rounding (bias correction only uses statistics that are there).
   bool needsStatistics() const;
 
   /// The scheme of the operation `name` of kind `mnemonic` ("conv"): defaults, then keep_float, then overrides in

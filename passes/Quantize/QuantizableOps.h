@@ -24,6 +24,7 @@ constexpr llvm::StringLiteral weightSchemeAttr = "qnn.weight_scheme";         //
 constexpr llvm::StringLiteral weightClipAttr = "qnn.weight_clip";             ///< "absmax", "mse" or "percentile"
 constexpr llvm::StringLiteral weightPercentileAttr = "qnn.weight_percentile"; ///< f64, for clip = percentile
 constexpr llvm::StringLiteral weightZeroPointAttr = "qnn.weight_zero_point";   ///< unit: groups have a zero point each
+constexpr llvm::StringLiteral weightRoundingAttr = "qnn.weight_rounding";      ///< "gptq"; absent: to nearest
 constexpr llvm::StringLiteral weightOnlyAttr = "qnn.weight_only";             ///< unit: codes of the weight, floats of the input
 constexpr llvm::StringLiteral activationSchemeAttr = "qnn.activation_scheme"; ///< #qnn.scheme of the result
 constexpr llvm::StringLiteral rangeAttr = "qnn.range";                        ///< array<f64: low, high> of the result
@@ -81,6 +82,10 @@ struct RoundedWeight {
   std::vector<int32_t> zeroPoints; ///< empty: 0; else one a scale
   int64_t twoLevelGroup = 0;      ///< > 0: the 8-bit codes are two-level in groups of so many columns
   std::vector<int64_t> shape;
+  /// Of GPTQ: its output error over that of rounding to nearest (the better of the two was kept); else negative, and why
+  /// it was not tried although the recipe asks for it.
+  double gptqRatio = -1;
+  std::string gptqReason;
 
   /// The value of element `i`.
   double valueAt(int64_t i) const;

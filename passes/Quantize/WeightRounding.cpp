@@ -4,7 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "lib/Rounding/Gptq.h"
 #include "lib/Rounding/TwoLevel.h"
+#include "lib/Statistics/Statistics.h"
 #include "lib/Weights/WeightStore.h"
 #include "passes/Quantize/QuantizableOps.h"
 #include <cmath>
@@ -49,6 +51,37 @@ static WeightClip clipOf(Operation *product) {
   return clip == "mse" ? WeightClip::Mse : clip == "percentile" ? WeightClip::Percentile : WeightClip::AbsMax;
 }
 
+/// Rounds with the second moments of the product's input, keeping the better of GPTQ and nearest; none (with the reason in
+/// `result`) when there are none or the scheme is not row by row. `weights`: rows x columns.
+static std::optional<BetterRounding> roundWithMoments(Operation *product, ArrayRef<double> weights, int64_t rows,
+                                                      int64_t columns, int64_t group, const ColumnQuantizer &quantizer,
+                                                      RoundedWeight &result) {
+  auto rounding = product->getAttrOfType<StringAttr>(weightRoundingAttr);
+  if (!rounding || rounding.getValue() != "gptq")
+    return std::nullopt;
+  auto statistics = product->getContext()->getOrLoadDialect<QnnDialect>()->getStatistics();
+  const SecondMoments *moments = statistics ? statistics->lookupMoments(getName(product)) : nullptr;
+  if (!moments) {
+    result.gptqReason = "the statistics hold no second moments of its input";
+    return std::nullopt;
+  }
+  if (moments->columns != columns || rows % moments->groups) {
+    result.gptqReason = "the second moments are of " + std::to_string(moments->columns) + " columns, its weights have " +
+                        std::to_string(columns);
+    return std::nullopt;
+  }
+  GptqProblem problem{getName(product).str(), rows, columns, moments->groups, weights, moments->matrix};
+  GptqOptions options;
+  options.groupSize = group;
+  auto better = roundKeepingBetter(problem, options, quantizer);
+  if (!better) {
+    result.gptqReason = llvm::toString(better.takeError());
+    return std::nullopt;
+  }
+  result.gptqRatio = better->rtnError > 0 ? better->gptqError / better->rtnError : 1;
+  return std::move(*better);
+}
+
 /// One scale (and zero point) a group of columns. Wants a matrix whose columns the group divides.
 static FailureOr<RoundedWeight> roundGroups(Operation *product, SchemeAttr scheme, RankedTensorType type,
                                             ArrayRef<float> values) {
@@ -66,7 +99,13 @@ static FailureOr<RoundedWeight> roundGroups(Operation *product, SchemeAttr schem
     TwoLevelOptions options;
     options.groupSize = group;
     options.bits = bitsOf(scheme.getStorage());
-    auto encoded = encodeTwoLevel(getName(product), weights, rows, columns, options);
+    auto encode = [&]() -> llvm::Expected<TwoLevelWeight> {
+      auto better = roundWithMoments(product, weights, rows, columns, group, TwoLevelColumns(options.bits), result);
+      if (better)
+        return static_cast<TwoLevelColumns &>(*better->quantizer).finish(getName(product), better->result.codes);
+      return encodeTwoLevel(getName(product), weights, rows, columns, options);
+    };
+    auto encoded = encode();
     if (!encoded)
       return product->emitOpError() << llvm::toString(encoded.takeError()), failure();
     for (int64_t i = 0; i < rows * columns; ++i)
@@ -84,27 +123,36 @@ static FailureOr<RoundedWeight> roundGroups(Operation *product, SchemeAttr schem
   options.bits = bitsOf(scheme.getStorage());
   options.symmetric = !product->hasAttr(weightZeroPointAttr);
   options.mseClip = clipOf(product) == WeightClip::Mse;
-  UniformColumns quantizer(options);
-  quantizer.begin(weights.data(), rows, columns, group, groups);
-  std::vector<double> importance(size_t(group), 1.0), column(static_cast<size_t>(rows)), decoded(static_cast<size_t>(rows));
-  std::vector<int32_t> codes(static_cast<size_t>(rows));
-  for (int64_t row = 0; row < rows; ++row)
-    for (int64_t g = 0; g < groups; ++g)
-      quantizer.fit(row, g, ArrayRef<double>(weights).slice(size_t(row * columns + g * group), size_t(group)),
-                    importance);
+  UniformColumns nearest(options);
+  const UniformColumns *fitted = &nearest;
   int32_t offset = options.symmetric ? 0 : 1 << (options.bits - 1);
-  for (int64_t k = 0; k < columns; ++k) {
+  auto better = roundWithMoments(product, weights, rows, columns, group, nearest, result);
+  if (better) {
+    fitted = static_cast<UniformColumns *>(better->quantizer.get());
+    for (size_t i = 0; i < result.codes.size(); ++i)
+      result.codes[i] = better->result.codes[i] - offset;
+  } else {
+    nearest.begin(weights.data(), rows, columns, group, groups);
+    std::vector<double> importance(size_t(group), 1.0), column(static_cast<size_t>(rows)),
+        decoded(static_cast<size_t>(rows));
+    std::vector<int32_t> codes(static_cast<size_t>(rows));
     for (int64_t row = 0; row < rows; ++row)
-      column[size_t(row)] = weights[size_t(row * columns + k)];
-    quantizer.round(0, k / group, column, codes.data(), decoded.data());
-    for (int64_t row = 0; row < rows; ++row)
-      result.codes[size_t(row * columns + k)] = codes[size_t(row)] - offset;
+      for (int64_t g = 0; g < groups; ++g)
+        nearest.fit(row, g, ArrayRef<double>(weights).slice(size_t(row * columns + g * group), size_t(group)),
+                    importance);
+    for (int64_t k = 0; k < columns; ++k) {
+      for (int64_t row = 0; row < rows; ++row)
+        column[size_t(row)] = weights[size_t(row * columns + k)];
+      nearest.round(0, k / group, column, codes.data(), decoded.data());
+      for (int64_t row = 0; row < rows; ++row)
+        result.codes[size_t(row * columns + k)] = codes[size_t(row)] - offset;
+    }
   }
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t g = 0; g < groups; ++g) {
-      result.scales.push_back(quantizer.getScales()[size_t(g * rows + row)]);
+      result.scales.push_back(fitted->getScales()[size_t(g * rows + row)]);
       if (!options.symmetric)
-        result.zeroPoints.push_back(quantizer.getZeros()[size_t(g * rows + row)] - offset);
+        result.zeroPoints.push_back(fitted->getZeros()[size_t(g * rows + row)] - offset);
     }
   return result;
 }
@@ -131,6 +179,21 @@ FailureOr<RoundedWeight> quantizeWeightOf(Operation *product, float inputScale) 
   result.codes = std::move(rounded.codes);
   result.scales = std::move(rounded.scales);
   result.shape.assign(shape.begin(), shape.end());
+  if (product->hasAttr(weightRoundingAttr)) {
+    if (axis != 0) {
+      result.gptqReason = "one scale for each output channel or group is needed";
+    } else {
+      UniformColumns::Options options;
+      options.bits = bitsOf(weights.format);
+      options.mseClip = weights.clip == WeightClip::Mse;
+      int64_t rows = shape[0], columns = rows ? int64_t(values.size()) / rows : 0;
+      std::vector<double> wide(values.begin(), values.end());
+      if (auto better = roundWithMoments(product, wide, rows, columns, 0, UniformColumns(options), result)) {
+        result.codes = std::move(better->result.codes);
+        result.scales = static_cast<UniformColumns &>(*better->quantizer).getScales();
+      }
+    }
+  }
 
   auto bias = getBiasOf(product) ? getConstant(getBiasOf(product)) : std::nullopt;
   if (!bias || inputScale == 0)

@@ -13,6 +13,7 @@
 #include "lib/ImportOnnx/ImportOnnx.h"
 #include "lib/Statistics/Statistics.h"
 #include "lib/Support/Recipe.h"
+#include "lib/Target/Nvptx/Nvptx.h"
 #include "lib/Weights/WeightFiles.h"
 #include "lib/Weights/WeightStore.h"
 #include "mlir/Parser/Parser.h"
@@ -321,6 +322,9 @@ private:
   Exit checkGpu() {
     if (gpuTargets.empty())
       return Done;
+    if (!nvptx::findPtxas())
+      llvm::errs() << "quant-compile: warning: ptxas was not found: the file carries PTX only, which the driver compiles "
+                      "at load; install the CUDA toolkit 13.0 or the package nvidia-cuda-nvcc==13.0.88\n";
     std::string names;
     size_t without = 0, all = 0;
     module->walk([&](exec::LaunchOp launch) {
@@ -369,7 +373,8 @@ private:
     if (!data)
       return fail(llvm::toString(data.takeError()));
     CompiledRunner runner(func, flags->threadCount ? flags->threadCount : std::thread::hardware_concurrency());
-    auto statistics = collectStatistics(func, **data, runner, [&](uint64_t done) { progress.update(done); });
+    auto statistics = collectStatistics(func, **data, runner, [&](uint64_t done) { progress.update(done); },
+                                        {/*secondMoments=*/recipe.needsSecondMoments()});
     if (!statistics)
       return fail(llvm::toString(statistics.takeError()));
     calibrationDigest = (*data)->getDigest();

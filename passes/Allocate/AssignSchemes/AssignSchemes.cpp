@@ -142,6 +142,10 @@ struct AssignSchemes : bitwright::impl::AssignSchemesBase<AssignSchemes> {
           op->setAttr(weightZeroPointAttr, builder.getUnitAttr());
       }
       op->setAttr(weightSchemeAttr, attr);
+      if (weights.rounding == WeightRounding::Gptq) {
+        op->setAttr(weightRoundingAttr, builder.getStringAttr("gptq"));
+        granularity += "gptq, ";
+      }
       op->setAttr(weightClipAttr, builder.getStringAttr(toString(weights.clip)));
       if (weights.clip == WeightClip::Percentile)
         op->setAttr(weightPercentileAttr, builder.getF64FloatAttr(weights.percentile));

@@ -44,7 +44,7 @@ struct CalibrateValues : bitwright::impl::CalibrateValuesBase<CalibrateValues> {
       if (!samples)
         return fail(samples.takeError());
       InterpreterRunner runner(func, threads);
-      auto collected = collectStatistics(func, **samples, runner);
+      auto collected = collectStatistics(func, **samples, runner, nullptr, {/*secondMoments=*/secondMoments});
       if (!collected)
         return fail(collected.takeError());
       *statistics = std::move(*collected);

@@ -20,5 +20,6 @@ def CalibrateValues : Pass<"calibrate-values", "::mlir::func::FuncOp"> {
     Option<"data", "data", "std::string", /*default=*/"", "an .npz file, an .npy file, or a folder of them">,
     Option<"statisticsIn", "statistics-in", "std::string", /*default=*/"", "read statistics from this file instead of running">,
     Option<"statisticsOut", "statistics-out", "std::string", /*default=*/"", "write the statistics to this file">,
+    Option<"secondMoments", "second-moments", "bool", /*default=*/"false", "also the second moments of the inputs of products (weights.rounding: gptq)">,
     Option<"threads", "threads", "unsigned", /*default=*/"1", "threads of the interpreter">];
 }

@@ -87,7 +87,7 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     report(block);
     for (Operation &op : block)
       for (StringRef name :
-           {weightSchemeAttr, weightClipAttr, weightPercentileAttr, weightZeroPointAttr, weightOnlyAttr,
+           {weightSchemeAttr, weightClipAttr, weightPercentileAttr, weightZeroPointAttr, weightRoundingAttr, weightOnlyAttr,
             activationSchemeAttr, rangeAttr, keepFloatAttr})
         op.removeAttr(name);
     for (unsigned i = 0; i < func.getNumArguments(); ++i)

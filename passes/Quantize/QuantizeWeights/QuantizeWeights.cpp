@@ -21,6 +21,15 @@ using namespace bitwright;
 namespace {
 struct QuantizeWeights : bitwright::impl::QuantizeWeightsBase<QuantizeWeights> {
   void runOnOperation() override {
+    gptqLayers = nearestLayers = 0;
+    roundAll();
+    if (gptqLayers + nearestLayers)
+      remarkOn(getOperation(), nearestLayers == 0, "quantize", "gptq",
+               "gptq: " + std::to_string(gptqLayers) + " layers, " + std::to_string(nearestLayers) +
+                   " rounded to nearest instead");
+  }
+
+  void roundAll() {
     for (Operation &op : llvm::make_early_inc_range(getOperation().getBody().front())) {
       auto scheme = op.getAttrOfType<qnn::SchemeAttr>(weightSchemeAttr);
       if (!scheme || classify(&op) != OpClass::Product)
@@ -55,7 +64,8 @@ struct QuantizeWeights : bitwright::impl::QuantizeWeightsBase<QuantizeWeights> {
     return success();
   }
 
-  static LogicalResult quantize(Operation *op, Value weight, float inputScale) {
+  unsigned gptqLayers = 0, nearestLayers = 0;
+  LogicalResult quantize(Operation *op, Value weight, float inputScale) {
     FailureOr<RoundedWeight> result = quantizeWeightOf(op, inputScale);
     if (failed(result))
       return failure();
@@ -84,6 +94,16 @@ struct QuantizeWeights : bitwright::impl::QuantizeWeightsBase<QuantizeWeights> {
     op->setOperand(1, dequantize);
     remarkOn(op, true, "quantize", "weight",
              scheme.getStorage().str() + ", " + std::to_string(result->scales.size()) + " scales");
+    if (result->gptqRatio >= 0) {
+      bool kept = result->gptqRatio <= 1;
+      ++(kept ? gptqLayers : nearestLayers);
+      remarkOn(op, kept, "quantize", "gptq",
+               "output error " + std::to_string(result->gptqRatio) + " of that of rounding to nearest" +
+                   (kept ? "" : ", which was kept"));
+    } else if (!result->gptqReason.empty()) {
+      ++nearestLayers;
+      remarkOn(op, false, "quantize", "gptq", "rounded to nearest: " + result->gptqReason);
+    }
     eraseIfUnused(weight.getDefiningOp());
     return success();
   }

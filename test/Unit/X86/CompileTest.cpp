@@ -70,9 +70,9 @@ TEST(X86Refusals, ElementTypes) {
   Region r;
   r.arguments = "%a = %0";
   r.type = "(tensor<8xf32>) -> tensor<8xi8>";
-  r.body = "%s = qnn.constant {value = dense<0.5> : tensor<8xf32>} : tensor<8xf32>\n %y = qnn.quantize %a, %s {scheme = "
-           "#qnn.scheme<s8, per_token>} : (tensor<8xf32>, tensor<8xf32>) -> tensor<8xi8>\n kernel.yield %y : tensor<8xi8>";
-  expectRefusal(r, "has no x86 code for its granularity: expected a scale a tensor or along an axis");
+  r.body = "%s = qnn.constant {value = dense<0.5> : tensor<2xf32>} : tensor<2xf32>\n %y = qnn.quantize %a, %s {scheme = "
+           "#qnn.scheme<s8, group 4 along 0>} : (tensor<8xf32>, tensor<2xf32>) -> tensor<8xi8>\n kernel.yield %y : tensor<8xi8>";
+  expectRefusal(r, "has no x86 code for its granularity: expected a scale a tensor, along an axis or a token");
   r.type = "(tensor<1x1x2x2xi32>) -> tensor<1x1x4x4xi32>";
   r.body = "%y = qnn.resize %a {shape = affine_map<() -> (1, 1, 4, 4)>, scales = array<f32: 1.0, 1.0, 2.0, 2.0>, mode = "
            "#qnn.resize_mode<linear>, coordinates = #qnn.resize_coordinates<half_pixel>, nearest = #qnn.nearest_mode<floor>} : " +

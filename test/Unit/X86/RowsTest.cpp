@@ -6,6 +6,7 @@
 
 #include "test/Unit/X86/RegionTest.h"
 #include "gtest/gtest.h"
+#include <cmath>
 
 using namespace bitwright::x86::testing;
 
@@ -88,13 +89,42 @@ TEST(X86Rows, LayerNormOverChannelsBehindATranspose) {
   checkRegion(r);
 }
 
+/// INTEGER Q3: codes and scales, of any length of a row; NaN is code 0 and no maximum; an infinite row; zeros.
+TEST(X86Rows, QuantizePerToken) {
+  for (std::string element : {"f32", "f16", "bf16"})
+    for (std::string storage : {"i8", "i4"}) {
+      Region r;
+      r.arguments = "%a = %0";
+      r.attributes = "{" + kRows + "}";
+      r.functionArguments = "tensor<?x?x" + element + "> {qnn.dims = affine_map<()[s0, s1] -> (s0, s1)>}";
+      r.symbols = "qnn.symbols = [#qnn.symbol<\"N\", 1, 9, 1>, #qnn.symbol<\"W\", 1, 3000, 1>]";
+      r.symbolValues = {{1, 1}, {9, 16}, {3, 17}, {2, 2999}};
+      r.type = "(tensor<?x?x" + element + ">) -> (tensor<?x?x" + storage + ">, tensor<?x1xf32>)";
+      r.body = "%q, %s = qnn.quantize_dynamic %a {scheme = #qnn.scheme<s" + storage.substr(1) + ", per_token>} : " + r.type +
+               "\n kernel.yield %q, %s : tensor<?x?x" + storage + ">, tensor<?x1xf32>";
+      if (element == "f32")
+        r.fill = [](unsigned, bitwright::reference::Tensor &x) {
+          float *values = x.mutableData<float>();
+          int64_t columns = x.getDim(1);
+          for (int64_t i = 0; i < x.getNumElements(); ++i)
+            values[i] = float((i * 7919 % 2003 - 1000) * std::ldexp(1.0, int(i / columns) * 9 - 30));
+          values[0] = NAN;
+          if (x.getDim(0) > 2) {
+            values[columns + 3] = -INFINITY;
+            std::fill(values + 2 * columns, values + 3 * columns, 0.0f);
+          }
+        };
+      checkRegion(r);
+    }
+}
+
 TEST(X86Rows, Refusals) {
   Region r;
   r.arguments = "%a = %0";
   r.attributes = "{" + kRows + "}";
   r.type = "(tensor<3x8xf32>) -> tensor<3x8xf32>";
   r.body = "%y = qnn.relu %a : " + r.type + "\n kernel.yield %y : tensor<3x8xf32>";
-  expectRefusal(r, "expected a softmax or norm in a region of the rows template, found none");
+  expectRefusal(r, "expected a softmax, norm or quantization per token in a region of the rows template, found none");
   r.body = "%x = qnn.softmax %a {axis = 1 : i64} : " + r.type + "\n %y = qnn.softmax %x {axis = 1 : i64} : " + r.type +
            "\n kernel.yield %y : tensor<3x8xf32>";
   expectRefusal(r, "is the second row operation of its region");
