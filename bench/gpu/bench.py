@@ -121,12 +121,23 @@ def read_floor(peers, size):
     return peers.read(buffers, size) if peers else None
 
 
+PEERS_8BIT = "CUTLASS s8,cuBLASLt s8, best,cuBLASLt fp8,fp8 torch._scaled_mm per tensor"
+PEERS_4BIT = "ex.55,Marlin,Machete,tinygemm"
+PEERS_16BIT = "cuBLASLt bf16"
 CELLS = {
     # name: schemes, M, regime, peers asked for
-    "prefill": (["w8a8", "w8a8_s8", "w8a8_unscaled", "w4a8_two_level"], [2048, 4096], "steady", "CUTLASS s8,cuBLASLt s8,ex.55 int4 x fp8"),
-    "small": (["w8a8"], [16, 128, 512], "short", "CUTLASS s8,cuBLASLt s8"),
-    "decode": (["w4a8", "w4a16"], [1, 4, 8, 16], "short", "fp8 torch._scaled_mm per tensor,Marlin of vLLM,tinygemm,ex.55 int4 x fp8,cuBLASLt fp8"),
+    "prefill": (["w8a8", "w8a8_s8", "w8a8_unscaled", "w4a8_two_level"], [2048, 4096], "steady", f"{PEERS_8BIT},ex.55 int4 x fp8,{PEERS_16BIT}"),
+    "small": (["w8a8"], [16, 128, 512], "short", f"{PEERS_8BIT},{PEERS_16BIT}"),
+    "decode": (["w4a8", "w4a16"], [1, 4, 8, 16], "short", f"{PEERS_8BIT},{PEERS_4BIT},{PEERS_16BIT}"),
 }
+# What a scheme is held against (the issue's bars): families of the table by text in the peer's name.
+FAMILIES = {"bf16": ("bf16, best",), "8 bit": ("CUTLASS s8", "cuBLASLt s8", "fp8 per tensor", "fp8 torch"), "4 bit": ("ex.55", "Marlin", "Machete", "tinygemm")}
+RIVALS = {"w8a8": (" s8",), "w8a8_s8": (" s8",), "w8a8_unscaled": (" s8",), "w4a8_two_level": ("ex.55 int4 x fp8",)}
+
+
+def driver_version():
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
 def main():
@@ -139,6 +150,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--match", default="", help="only schedules that hold this text")
     parser.add_argument("--only", default="", help="peers whose name holds one of these texts, instead of the cell's own")
+    parser.add_argument("--commit", default="", help="goes into the JSON")
     parser.add_argument("--json", default="")
     parser.add_argument("--seconds", type=float, default=1e9, help="start nothing new after this")
     arguments = parser.parse_args()
@@ -188,15 +200,22 @@ def main():
                 for part in (ours, others) if round_number % 2 else (others, ours):
                     part()
     tables(results)
+    for name in sorted(set(arguments_wanted(arguments)) - set(text for r in results if r["scheme"] == "peer" and r["us"] for text in arguments_wanted(arguments) if text in r["name"])):
+        print(f"not shown: {name} (did not run)")
     if arguments.json:
         device = torch.cuda.get_device_properties(0)
-        commit = os.environ.get("BENCH_COMMIT", "")
+        about = dict(device=device.name, l2=L2, torch=torch.__version__, driver=driver_version(), commit=arguments.commit, kernels={k.symbol: k.digest() for k in kernels})
         with open(arguments.json, "w") as file:
-            json.dump(dict(device=device.name, l2=L2, torch=torch.__version__, commit=commit, results=results), file, indent=0)
+            json.dump(dict(about, results=results), file, indent=0)
+
+
+def arguments_wanted(arguments):
+    """Every text of the peers that the cells ask for."""
+    return [text for cell in arguments.cells.split(",") for text in (arguments.only or CELLS[cell][3]).split(",") if text.strip() != "best"]
 
 
 def tables(results):
-    """Markdown: our best and the best peer of each cell, medians over rounds."""
+    """Markdown: our best, the best peer of each family and the rival of each cell, medians over rounds."""
     figures = {}
     for r in results:
         if r["us"] is not None and not r["wrong"]:
@@ -208,14 +227,19 @@ def tables(results):
         found = [(v, key[5]) for key, v in figures.items() if key[:4] == (cell, n, k, m) and test(key[4], key[5])]
         return min(found) if found else (None, "not shown")
 
-    print("\n| cell | N x K | M | scheme | ours us | best peer us | peer | peer / ours | ours / floor |\n|---|---|---|---|---|---|---|---|---|")
+    def peer(cell, n, k, m, texts):
+        return best(cell, n, k, m, lambda scheme, name: scheme == "peer" and any(text in name for text in texts))
+
+    print("\nMicroseconds a call; in brackets the peer's name. rival / ours: above 1 we are faster. floor: a plain read of codes and scales.\n")
+    print("| cell | N x K | M | scheme | ours | bf16 | 8 bit | 4 bit | rival / ours | ours / floor |\n|---|---|---|---|---|---|---|---|---|---|")
     for key in dict.fromkeys(key[:5] for key in figures if key[4] not in ("peer", "floor")):
         cell, n, k, m, scheme = key
         mine, _ = best(cell, n, k, m, lambda s, _: s == scheme)
-        wanted = (lambda s, name: s == "peer" and "55" in name) if scheme == "w4a8_two_level" else (lambda s, name: s == "peer" and (cell == "decode" or " s8" in name))
-        peer, name = best(cell, n, k, m, wanted)
+        families = [peer(cell, n, k, m, texts) for texts in FAMILIES.values()]
+        rival, _ = peer(cell, n, k, m, RIVALS.get(scheme, tuple(text for texts in FAMILIES.values() for text in texts)))
         floor = floors.get((n, k)) if cell == "decode" else None
-        print(f"| {cell} | {n} x {k} | {m} | {scheme} | {mine:.2f} | {f'{peer:.2f}' if peer else 'not shown'} | {name} | {f'{peer / mine:.3f}' if peer else '-'} | {f'{mine / floor:.2f}' if floor else '-'} |")
+        columns = [f"{us:.2f} ({name.replace(', best algorithm', '')})" if us else name for us, name in families]
+        print(f"| {cell} | {n} x {k} | {m} | {scheme} | {mine:.2f} | {' | '.join(columns)} | {f'{rival / mine:.3f}' if rival else '-'} | {f'{mine / floor:.2f}' if floor else '-'} |")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 The format of `manifest.txt` is described in lib/Target/Nvptx/KernelFolder.h."""
 import ctypes
+import hashlib
 import math
 import os
 from dataclasses import dataclass, field
@@ -118,6 +119,10 @@ class Kernel:
             attribute.value.clusterDim.x, attribute.value.clusterDim.y, attribute.value.clusterDim.z = self.cluster, 1, 1
             config.attrs, config.numAttrs = [attribute], 1
             self.resident = check(driver.cuOccupancyMaxActiveClusters(self.function, config)) * self.cluster
+
+    def digest(self):
+        """SHA-256 of the code, the first 16 digits."""
+        return hashlib.sha256(open(os.path.join(self.folder, self.file), "rb").read()).hexdigest()[:16]
 
     def config(self, x, y, attributes):
         config = driver.CUlaunchConfig()
