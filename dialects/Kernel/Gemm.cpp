@@ -99,12 +99,12 @@ static LogicalResult verifyRegion(Operation *op, Block &block, unsigned leading,
 static LogicalResult verifySchedules(Operation *op, std::optional<ArrayAttr> schedules) {
   if (!schedules)
     return success();
-  for (auto a : schedules->getAsRange<ScheduleAttr>()) {
+  for (auto [i, a] : llvm::enumerate(schedules->getAsRange<ScheduleAttr>())) {
     if (a.getMLo() < 1 || (a.getMHi() && a.getMHi() < a.getMLo()))
       return op->emitOpError() << "C4: expected 1 <= m_lo <= m_hi (or m_hi = 0), found " << a.getMLo() << ".."
                                << a.getMHi();
-    for (auto b : schedules->getAsRange<ScheduleAttr>())
-      if (a != b && a.getArch() == b.getArch() && (!a.getMHi() || b.getMLo() <= a.getMHi()) &&
+    for (auto [j, b] : llvm::enumerate(schedules->getAsRange<ScheduleAttr>()))
+      if (i < j && a.getArch() == b.getArch() && (!a.getMHi() || b.getMLo() <= a.getMHi()) &&
           (!b.getMHi() || a.getMLo() <= b.getMHi()))
         return op->emitOpError() << "C4: expected schedules of one architecture for separate ranges of M, found " << a
                                  << " and " << b;
