@@ -90,7 +90,8 @@ SsKernel::Ring SsKernel::next(Ring ring) {
 void SsKernel::place(Value tile, Value &row, Value &column) {
   Value group = w.divu(tile, tileColumns() * plan.raster), inside = w.remu(tile, tileColumns() * plan.raster);
   Value first = w.mul(group, plan.raster);
-  Value height = w.minu(w.sub(tileRows, first), plan.raster);
+  // Pinned, or its range would make LLVM divide in 16 bits, which is a call to ptxas.
+  Value height = w.pin({w.minu(w.sub(tileRows, first), plan.raster)})[0];
   row = w.mul(w.add(first, w.remu(inside, height)), plan.tileM);
   column = w.mul(w.divu(inside, height), plan.tileN);
 }

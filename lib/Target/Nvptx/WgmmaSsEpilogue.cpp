@@ -133,10 +133,28 @@ void SsKernel::prepare(Value tile) {
 }
 
 void SsKernel::columnsReady() {
+  columns.assign(plan.groups(), {});
   if (!plan.columnBytes)
     return;
   w.waitCopies(0);
   w.barrier(w.add(consumerId, 1), 128);
+  // The first loads run while the last products do.
+  for (unsigned block = 0; block < columnsAhead(); ++block)
+    needColumns(block);
+}
+
+unsigned SsKernel::columnsAhead() const {
+  unsigned operands = llvm::count_if(plan.operands, [](auto &o) { return o.kind == OperandKind::Column; });
+  return operands * plan.span <= 32 ? 2 : 1;
+}
+
+void SsKernel::needColumns(unsigned block) {
+  if (block >= plan.groups() || !columns[block].empty())
+    return;
+  columns[block].resize(plan.operands.size());
+  for (auto [i, operand] : llvm::enumerate(plan.operands))
+    if (operand.kind == OperandKind::Column)
+      columns[block][i] = loadColumns(i, block);
 }
 
 /// `count` elements of `type` at `pointer`, in loads of `unit` bytes; `at(i)` moves the pointer to element i.
@@ -226,20 +244,10 @@ void SsKernel::storeParts(unsigned result, unsigned block, unsigned slot, ValueR
 Values SsKernel::epilogue(Values sums) {
   kernel::GemmOp op = plan.op;
   Block &region = op.getEpilogue().front();
-  unsigned columnOperands = llvm::count_if(plan.operands, [](auto &o) { return o.kind == OperandKind::Column; });
   bool elements = llvm::any_of(plan.operands, [](auto &o) { return o.kind == OperandKind::Element; });
-  // Stores order the loads behind them: ask for column operands some groups ahead, for elements some chunks ahead.
-  unsigned columnsAhead = columnOperands * plan.span <= 32 ? 2 : 1, elementsAhead = 2;
+  unsigned elementsAhead = 2; // chunks: stores order the loads behind them
   unsigned chunks = plan.groups() * slots();
-  SmallVector<SmallVector<Values>> columns(plan.groups()), loaded(chunks);
-  auto needColumns = [&](unsigned block) {
-    if (block >= plan.groups() || !columns[block].empty())
-      return;
-    columns[block].resize(plan.operands.size());
-    for (auto [i, operand] : llvm::enumerate(plan.operands))
-      if (operand.kind == OperandKind::Column)
-        columns[block][i] = loadColumns(i, block);
-  };
+  SmallVector<SmallVector<Values>> loaded(chunks);
   auto needElements = [&](unsigned chunk) {
     if (!elements || chunk >= chunks || !loaded[chunk].empty())
       return;
@@ -259,7 +267,7 @@ Values SsKernel::epilogue(Values sums) {
   // By result, group of columns, row: the packed words.
   SmallVector<Values> packed(plan.results.size() * chunks);
   for (unsigned block = 0; block < plan.groups(); ++block) {
-    for (unsigned ahead = 0; ahead <= columnsAhead; ++ahead)
+    for (unsigned ahead = 0; ahead <= columnsAhead(); ++ahead)
       needColumns(block + ahead);
     for (unsigned slot = 0; slot < slots(); ++slot) {
       unsigned chunk = block * slots() + slot;

@@ -50,6 +50,10 @@ private:
   Values epilogue(Values sums);
   /// Stores the previous tile's share of step `step`, or everything.
   void storePending(ValueRange carried, std::optional<unsigned> step);
+  /// Loads the column operands of a group into `columns`, once.
+  void needColumns(unsigned block);
+  /// Groups whose column operands are loaded ahead: stores order the loads behind them.
+  unsigned columnsAhead() const;
   Values loadColumns(unsigned operand, unsigned block);
   Values loadElements(unsigned operand, unsigned block, unsigned slot);
   /// Whether (slot's row, `column` columns after the thread's first) is inside the result.
@@ -70,6 +74,7 @@ private:
   Values rowIndex, limits;         ///< by slot
   llvm::SmallVector<Values> rowOperands; ///< by operand, by slot
   Value columnBuffer;
+  llvm::SmallVector<llvm::SmallVector<Values>> columns; ///< by group of columns, by operand
 };
 
 } // namespace bitwright::nvptx
