@@ -250,7 +250,7 @@ private:
       return fail("the stage " + getName(stage) + " names a pass that this build does not have", Internal);
     if (failed(manager.run(*module)))
       return fail("the stage " + getName(stage) + " failed (see the messages above)",
-                  stage >= Stage::Fuse ? Internal : BadInput);
+                  stage >= Stage::Fuse && flags->schedules.empty() ? Internal : BadInput);
     return Done;
   }
 
