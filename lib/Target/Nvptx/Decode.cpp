@@ -62,6 +62,14 @@ static std::string planSegment(kernel::GemmOp op, Plan &plan) {
     return found("groups of 32, 64 or a multiple of 128", llvm::Twine(plan.group));
   if (plan.twoLevel && plan.group % 128)
     return found("two-level groups to be multiples of 128", llvm::Twine(plan.group));
+  for (unsigned i = 0; i < op.getResults().size(); ++i)
+    if (op.getResultElement(i).isInteger(4) && plan.n % 2)
+      return found("an even N for results of 4 bits", llvm::Twine(plan.n));
+    else if (unsigned bits = op.getResultElement(i).getIntOrFloatBitWidth(); bits != 4 && (bits < 8 || bits > 32))
+      return found("results of 4 to 32 bits", spell(op.getResultElement(i)));
+  for (unsigned i = 0; i < op.getOperands().size(); ++i)
+    if (Type type = op.getOperandAttr(i).getType(); type.getIntOrFloatBitWidth() < 8)
+      return found("operands of 8 bits and more", spell(type));
   return "";
 }
 

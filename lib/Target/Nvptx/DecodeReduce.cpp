@@ -166,6 +166,12 @@ void Generator::finishItem(const Item &item) {
         w.ifThen(inside, [&] {
           Value target = w.offset(pointer, w.add(w.mul(item.token[c], p.n), item.column[h]), type);
           Value first = emitted[2 * h + c][i];
+          if (type.isInteger(4)) { // N is even
+            Value both = w.ori(w.zext(first, w.i32()), w.shl(w.zext(emitted[2 + c][i], w.i32()), 4));
+            Value byte = w.shru(w.add(w.mul(item.token[c], p.n), item.column[h]), 1);
+            w.store(w.trunc(both, w.i8()), w.offset(pointer, byte), 1);
+            return;
+          }
           if (!pairs) {
             w.store(first, target, bytes);
             return;

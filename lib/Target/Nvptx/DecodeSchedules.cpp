@@ -157,17 +157,22 @@ Schedules bitwright::nvptx::proposeDecode(Operation *op, Arch arch, bool candida
     add(with(best.front()));
     if (!candidates)
       continue;
-    for (const Shape &shape : ArrayRef<Shape>(best).take_front(5)) {
-      if (shape.cost > 1.3 * best.front().cost)
+    // Half the warps leave room for the next kernel's CTA: its first loads then run under the end of this one
+    // (programmatic dependent launch).
+    using Chunks = SmallVector<std::pair<int64_t, int64_t>>; // and stages
+    Chunks chunks = tokens <= 8    ? Chunks{{0, 0}, {512, 0}}
+                    : tokens <= 16 ? Chunks{{0, 0}, {512, 0}, {256, 4}, {128, 5}}
+                                   : Chunks{{128, 6}, {256, 4}, {512, 2}};
+    for (const Shape &shape : ArrayRef<Shape>(best).take_front(3)) {
+      if (shape.cost > 1.2 * best.front().cost)
         break;
       for (int64_t depth : {shape.depthWarps, shape.depthWarps / 2}) {
         if (depth < 1)
           continue;
         ScheduleFields base = with({shape.rowWarps, depth, shape.split, 0});
         add(base);
-        for (int64_t inFlight : {1, 2, 4})
-          for (auto [chunk, stages] :
-               {std::pair<int64_t, int64_t>{0, 0}, {512, 0}, {256, 0}, {128, 4}, {256, 4}, {256, 2}}) {
+        for (int64_t inFlight : {1, 2, 3, 4})
+          for (auto [chunk, stages] : chunks) {
             base.inFlight = inFlight;
             base.chunk = chunk;
             base.stages = arch == Arch::Sm80 ? std::max<int64_t>(2, stages) : stages;

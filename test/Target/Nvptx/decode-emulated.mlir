@@ -2,7 +2,7 @@
 
 // Every scheme on both architectures, with and without a cluster, with rows, warps and chunks that do not divide: data
 // movement, synchronisation and arithmetic, lane by lane.
-// CHECK-COUNT-150: equal
+// CHECK-COUNT-155: equal
 // CHECK-NOT: M =
 
 kernel.gemm @case0 n 7 segments [#kernel.segment<lhs = i8, rhs = i4, k = 640, grouping = none, place = epilogue>] operands [#kernel.operand<column, i32>, #kernel.operand<row, f32>] results [i32, f32]
@@ -327,4 +327,18 @@ kernel.gemm @case32 n 33 segments [#kernel.segment<lhs = bf16, rhs = i4, k = 256
   %y = arith.addf %x, %w : f32
   %z = arith.truncf %y : f32 to f16
   kernel.emit %acc, %z : f32, f16
+}
+
+kernel.gemm @nibbles n 130 segments [#kernel.segment<lhs = i8, rhs = i4, k = 256, grouping = none, place = epilogue>] operands [#kernel.operand<scalar, i32>] results [i4, i8]
+  schedules [#kernel.schedule<arch = "sm_90a", kind = decode, m_hi = 16, tile_m = 16, warps_m = 2, warps_k = 2>] {
+^bb0(%acc: i32, %low: i32):
+  %ten = arith.constant 10 : i32
+  %shifted = arith.shrsi %acc, %ten : i32
+  %high = arith.constant 7 : i32
+  %least = arith.constant -8 : i32
+  %most = arith.minsi %shifted, %high : i32
+  %clamped = arith.maxsi %most, %least : i32
+  %code = arith.trunci %clamped : i32 to i4
+  %byte = arith.trunci %low : i32 to i8
+  kernel.emit %code, %byte : i4, i8
 }

@@ -169,3 +169,26 @@ kernel.gemm @memory n 64 segments [#kernel.segment<lhs = f16, rhs = i4, k = 4096
 ^bb0(%acc: f32):
   kernel.emit %acc : f32
 }
+
+// CHECK: error: 'kernel.gemm' op template decode on sm_90a: expected an even N for results of 4 bits, found 65
+kernel.gemm @nibbles n 65 segments [#kernel.segment<lhs = i8, rhs = i4, k = 4096, group = 128, grouping = scale, scale = f16, place = partial_sums>] operands [] results [i4]
+  schedules [#kernel.schedule<arch = "sm_90a", kind = decode, m_hi = 8, tile_m = 8, warps_m = 2, warps_k = 4, in_flight = 1>] {
+^bb0(%acc: f32):
+  %r = arith.fptosi %acc : f32 to i4
+  kernel.emit %r : i4
+}
+
+// CHECK: error: 'kernel.gemm' op template decode on sm_90a: expected results of 4 to 32 bits, found f64
+kernel.gemm @wide n 64 segments [#kernel.segment<lhs = i8, rhs = i4, k = 4096, group = 128, grouping = scale, scale = f16, place = partial_sums>] operands [] results [f64]
+  schedules [#kernel.schedule<arch = "sm_90a", kind = decode, m_hi = 8, tile_m = 8, warps_m = 2, warps_k = 4, in_flight = 1>] {
+^bb0(%acc: f32):
+  %r = arith.extf %acc : f32 to f64
+  kernel.emit %r : f64
+}
+
+// CHECK: error: 'kernel.gemm' op template decode on sm_90a: expected operands of 8 bits and more, found i4
+kernel.gemm @operand n 64 segments [#kernel.segment<lhs = i8, rhs = i4, k = 4096, group = 128, grouping = scale, scale = f16, place = partial_sums>] operands [#kernel.operand<column, i4>] results [f32]
+  schedules [#kernel.schedule<arch = "sm_90a", kind = decode, m_hi = 8, tile_m = 8, warps_m = 2, warps_k = 4, in_flight = 1>] {
+^bb0(%acc: f32, %operand: i4):
+  kernel.emit %acc : f32
+}
