@@ -31,7 +31,9 @@ struct Kernel {
   kernel::GemmOp op;
   Value tokenMap, codes, scales, zeros, m;
   Values operands, results;
-  Value shared, full, empty, thread, tilesM, tiles, firstTile, tileStep;
+  Value shared, full, empty, sums, thread, tilesM, tiles, firstTile, tileStep;
+  Value rank;               ///< of the CTA among those that share a tile's K, else null
+  Value firstStep, endStep; ///< of this CTA
 
   //===--- Ring and tiles ------------------------------------------------------===//
   Ring advance(Ring ring) {
@@ -63,7 +65,7 @@ struct Kernel {
     w.loop(firstTile, tiles, tileStep, {w.constant(0), w.constant(1)}, [&](Value t, ValueRange carried) {
       auto [m0, n0] = coordinates(t);
       Value firstToken = m0, rowBlock = w.shru(n0, 6);
-      return w.loop(0, plan.steps(), 1, carried, [&](Value step, ValueRange inner) {
+      return w.loop(firstStep, endStep, 1, carried, [&](Value step, ValueRange inner) {
         Ring ring = {inner[0], inner[1]};
         w.waitParity(barrierAt(empty, ring.stage), ring.phase);
         Value barrier = barrierAt(full, ring.stage);
@@ -88,8 +90,14 @@ struct Kernel {
       ++count;
     };
     start({plan.loadedTokens * 128, [&](Value stage, Value m0, Value, Value step, Value barrier) {
-             w.copyTensor(w.offset(shared, w.mul(stage, plan.tokenBytes())), tokenMap, {w.mul(step, plan.stepK()), m0},
-                          barrier);
+             Value destination = w.offset(shared, w.mul(stage, plan.tokenBytes()));
+             unsigned part = plan.finishedTokens();
+             for (unsigned i = 0; i < plan.splitK; ++i) { // the tokens that this CTA finishes come first
+               Value token = m0;
+               if (rank)
+                 token = w.add(m0, w.mul(i ? w.xori(rank, 1) : rank, part));
+               w.copyTensor(w.offset(destination, i * part * 128), tokenMap, {w.mul(step, plan.stepK()), token}, barrier);
+             }
            }});
     int64_t rowBlocks = plan.codes().tileRows();
     auto bulk = [&](Value source, unsigned at, unsigned bytes, int64_t tileColumns, unsigned stepsPerTile) {
@@ -232,7 +240,7 @@ struct Kernel {
     // Results of at most 64 words wait in registers and go out under the next tile's products, a few a step. Fragments
     // of two blocks beside 64 words and 128 accumulators are more than 232 registers.
     unsigned held = epilogue.words() + plan.blocks * plan.accumulators();
-    bool deferred = pieces && epilogue.words() <= 64 && held <= (plan.blocks == 1 ? 192 : 160);
+    bool deferred = !rank && pieces && epilogue.words() <= 64 && held <= (plan.blocks == 1 ? 192 : 160);
     unsigned perStep = deferred ? unsigned(llvm::divideCeil(pieces, std::min<int64_t>(steps, 8))) : 0;
     unsigned peeled = deferred ? unsigned(llvm::divideCeil(pieces, perStep)) : 1;
     peeled = unsigned(std::min<int64_t>(std::max(peeled, 2u), steps)); // operands take two steps
@@ -273,13 +281,15 @@ struct Kernel {
           // Divisions and loads of the tile hide behind the products just issued.
           if (i == 0) {
             auto [m0, n0] = coordinates(t);
-            epilogue.enter(m0, n0, parity);
+            epilogue.enter(rank ? w.add(m0, w.mul(rank, plan.finishedTokens())) : m0, n0, parity);
             epilogue.loadOperands();
           }
           if (i == std::min(1u, peeled - 1))
             epilogue.storeOperands();
         });
-      if (int64_t(peeled) + 1 < steps)
+      if (rank)
+        middle(s, w.sub(w.sub(endStep, firstStep), 1 + peeled));
+      else if (int64_t(peeled) + 1 < steps)
         middle(s, steps - 1 - peeled);
       if (int64_t(peeled) < steps)
         step(s, false, true);
@@ -290,6 +300,8 @@ struct Kernel {
       SmallVector<Values> blocks;
       for (unsigned b = 0; b < plan.blocks; ++b)
         blocks.push_back(Values(ValueRange(accumulators).slice(b * plan.accumulators(), plan.accumulators())));
+      if (rank)
+        exchange(blocks);
       SmallVector<Piece> computed = epilogue.compute(blocks);
       Values next = {s.ring.stage, s.ring.phase, w.xori(parity, 1)};
       Values place = epilogue.place();
@@ -308,7 +320,7 @@ struct Kernel {
   }
 
   /// `count` steps in the middle of a tile.
-  void middle(State &s, int64_t count) {
+  void middle(State &s, KernelWriter::Operand count) {
     unsigned fragmentAt = 3, wordsAt = fragmentAt + unsigned(s.fragment.size());
     unsigned parametersAt = wordsAt + unsigned(s.fetched.words.size());
     unsigned accumulatorsAt = parametersAt + unsigned(s.fetched.parameters.size());
@@ -337,6 +349,38 @@ struct Kernel {
     }));
   }
 
+  /// Sends the sums of the tokens that the other CTA finishes (the upper half of the accumulators) into its shared memory
+  /// and adds what it sent.
+  void exchange(MutableArrayRef<Values> blocks) {
+    unsigned stride = 16 * 128 * plan.warpgroups, half = plan.accumulators() / 2;
+    Value own = w.mul(w.sub(thread, 128), 16), peer = w.xori(rank, 1);
+    Value sumBarrier = w.offset(full, 16 * plan.stages);
+    w.clusterWait(); // the other CTA's barrier exists
+    auto map = [&](Value pointer) -> Value {
+      return kernel::MapSharedOp::create(w.builder, w.loc, w.i32(), w.pointerToInt(pointer), peer);
+    };
+    Value target = w.add(map(sums), own), remote = map(sumBarrier);
+    auto pieces = [&](llvm::function_ref<void(Values &block, unsigned at, unsigned offset)> each) {
+      unsigned piece = 0;
+      for (Values &block : blocks)
+        for (unsigned i = 0; i < half; i += 4)
+          each(block, i, piece++ * stride);
+    };
+    pieces([&](Values &block, unsigned at, unsigned offset) {
+      Values words;
+      for (unsigned i = 0; i < 4; ++i)
+        words.push_back(w.bitcast(block[half + at + i], w.i32()));
+      kernel::StoreAsyncOp::create(w.builder, w.loc, w.add(target, offset), words[0], words[1], words[2], words[3], remote);
+    });
+    w.waitParity(sumBarrier, w.constant(0)); // one tile a cluster
+    pieces([&](Values &block, unsigned at, unsigned offset) {
+      Values words = w.loadWords(w.offset(w.offset(sums, own), offset), 4);
+      for (unsigned i = 0; i < 4; ++i)
+        block[at + i] = plan.integer() ? w.add(block[at + i], words[i])
+                                       : w.addf(block[at + i], w.bitcast(words[i], w.f32()));
+    });
+  }
+
   void emit() {
     thread = w.threadId(plan.threads());
     Value wg = w.uniform(w.shru(thread, 7));
@@ -348,16 +392,32 @@ struct Kernel {
         w.barrierInit(w.offset(full, 8 * i), feeds());
         w.barrierInit(w.offset(empty, 8 * i), 4 * plan.warpgroups);
       }
+      if (plan.splitK > 1) {
+        Value sumBarrier = w.offset(full, 16 * plan.stages);
+        w.barrierInit(sumBarrier, 1);
+        w.expectBytes(sumBarrier, plan.sumBytes());
+      }
       w.fenceBarrierInit();
       w.prefetchTensorMap(tokenMap);
     });
+    if (plan.splitK > 1)
+      w.clusterArriveRelaxed();
     w.barrier();
     if (plan.pdl)
       w.launchDependents();
     tilesM = w.divu(w.add(m, plan.tokens - 1), plan.tokens);
     tiles = w.mul(tilesM, tilesN());
-    firstTile = w.blockX();
-    tileStep = w.gridX();
+    firstTile = w.divu(w.blockX(), plan.splitK);
+    tileStep = w.divu(w.gridX(), plan.splitK);
+    firstStep = w.constant(0);
+    endStep = w.constant(plan.steps());
+    if (plan.splitK > 1) {
+      rank = w.clusterRank();
+      sums = w.offset(shared, plan.sumsAt());
+      Value middleStep = w.constant((plan.steps() + 1) / 2), isFirst = w.eq(rank, 0);
+      firstStep = w.select(isFirst, 0, middleStep);
+      endStep = w.select(isFirst, middleStep, endStep);
+    }
     // 64512 or 65536 registers: what the launch gives every thread, taken from the producer.
     unsigned producer = plan.warpgroups == 2 ? 40 : plan.warpgroups == 3 ? 32 : 0;
     unsigned consumer = plan.warpgroups == 2 ? 232 : 160;
@@ -367,6 +427,8 @@ struct Kernel {
           if (producer)
             w.setMaxRegisters(producer, false);
           produce();
+          if (rank)
+            w.clusterWait();
         },
         [&] {
           if (producer)
@@ -397,11 +459,12 @@ EmittedKernel bitwright::nvptx::emitWgmmaRs(Operation *operation, kernel::Schedu
   kernel.threads = p.threads();
   kernel.sharedBytes = p.sharedBytes();
   kernel.pdl = p.pdl;
-  kernel.persistent = true;
+  kernel.cluster = p.splitK;
+  kernel.persistent = p.splitK == 1; // else one tile a cluster
   TensorMap map;
   map.elementBits = p.integer() ? 8 : 16;
   map.boxColumns = p.stepK();
-  map.boxRows = p.loadedTokens;
+  map.boxRows = p.loadedTokens / p.splitK;
   kernel.parameters.push_back({Role::Lhs, 0, Form::TensorMap, map, {}});
   kernel.parameters.push_back({Role::Rhs, 0, Form::Pointer, {}, p.codes()});
   if (p.scaleBytes())
@@ -415,7 +478,7 @@ EmittedKernel bitwright::nvptx::emitWgmmaRs(Operation *operation, kernel::Schedu
     kernel.parameters.push_back({Role::Result, i, Form::Pointer, {}, {}});
   kernel.parameters.push_back({Role::M, 0, Form::Int32, {}, {}});
   AffineExpr m = getAffineDimExpr(0, op->getContext());
-  kernel.gridX = m.ceilDiv(p.tokens) * int64_t(llvm::divideCeil(p.n, int64_t(p.channels())));
+  kernel.gridX = m.ceilDiv(p.tokens) * int64_t(llvm::divideCeil(p.n, int64_t(p.channels()))) * p.splitK;
   kernel.gridY = getAffineConstantExpr(1, op->getContext());
 
   KernelWriter w(op->getLoc(), into);

@@ -40,6 +40,7 @@ struct Plan {
   unsigned tokens = 0, loadedTokens = 0; ///< of a tile; rows of the TMA box
   unsigned warpgroups = 0, blocks = 0;   ///< consumers; 64-row blocks of each
   unsigned stages = 0, raster = 0, pending = 1;
+  unsigned splitK = 1; ///< CTAs of a cluster that share a tile's K; each finishes its part of the tokens
   bool pdl = false;
 
   bool integer() const { return scheme != Scheme::Half; }
@@ -51,6 +52,9 @@ struct Plan {
   unsigned channels() const { return 64 * blocks * warpgroups; } ///< of a tile
   unsigned rowBlocks() const { return blocks * warpgroups; }     ///< 64-row blocks of a tile
   unsigned accumulators() const { return tokens / 2; }           ///< of a lane and 64-row block
+  unsigned finishedTokens() const { return tokens / splitK; }   ///< of a tile, by this CTA
+  /// Accumulators of a lane that another CTA finishes, in pieces of four.
+  unsigned sentPieces() const { return splitK == 1 ? 0 : blocks * accumulators() / splitK / 4; }
   unsigned threads() const { return 128 * (1 + warpgroups); }
   /// Groups inside a step, and steps of one group (one of them is 1).
   unsigned groupsPerStep() const { return group && group < int64_t(stepK()) ? stepK() / unsigned(group) : 1; }
@@ -60,15 +64,18 @@ struct Plan {
   unsigned codeBytes() const { return 8 * codeBits * stepK(); }
   unsigned scaleBytes() const { return scheme == Scheme::TwoLevelS8 ? 64 * groupsPerStep() : scaled ? 128 * groupsPerStep() : 0; }
   unsigned zeroBytes() const { return scheme == Scheme::TwoLevelS8 || zeroPoints ? 64 * groupsPerStep() : 0; }
-  // Shared memory: tokens, codes, scales, zero points of every stage; operands of the epilogue; barriers.
+  // Shared memory: tokens, codes, scales, zero points of every stage; operands of the epilogue; sums of the other CTA;
+  // barriers: full and empty of every stage, and one for the sums.
   unsigned tokenBytes() const { return tokens * 128; }
   unsigned codesAt() const { return stages * tokenBytes(); }
   unsigned scalesAt() const { return codesAt() + stages * rowBlocks() * codeBytes(); }
   unsigned zerosAt() const { return scalesAt() + stages * rowBlocks() * scaleBytes(); }
   unsigned operandsAt() const { return zerosAt() + stages * rowBlocks() * zeroBytes(); }
   unsigned operandBytes = 0; ///< of one warpgroup and buffer
-  unsigned barriersAt() const { return operandsAt() + 2 * warpgroups * operandBytes; }
-  unsigned sharedBytes() const { return barriersAt() + 16 * stages; }
+  unsigned sumsAt() const { return operandsAt() + 2 * warpgroups * operandBytes; }
+  unsigned sumBytes() const { return sentPieces() * 16 * 128 * warpgroups; }
+  unsigned barriersAt() const { return sumsAt() + sumBytes(); }
+  unsigned sharedBytes() const { return barriersAt() + 16 * stages + 16; }
 
   layout::Packing codes() const;
   layout::Packing scales() const;

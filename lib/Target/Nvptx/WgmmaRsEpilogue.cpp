@@ -24,7 +24,7 @@ static unsigned bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
 static bool isStaged(OperandKind kind) { return kind == OperandKind::Row || kind == OperandKind::Column; }
 /// Values of a staged operand that a warpgroup needs, and the bytes they take in shared memory.
 static unsigned countOf(const Plan &plan, kernel::OperandAttr operand) {
-  return operand.getKind() == OperandKind::Row ? plan.tokens : 64 * plan.blocks;
+  return operand.getKind() == OperandKind::Row ? plan.finishedTokens() : 64 * plan.blocks;
 }
 static unsigned stagedBytes(const Plan &plan, kernel::OperandAttr operand) {
   return isStaged(operand.getKind())
@@ -73,7 +73,7 @@ Epilogue::Epilogue(KernelWriter &w, kernel::GemmOp op, const Plan &plan, Value m
   }
   for (unsigned r = 0; r < results.size(); ++r)
     aligned &= plan.n % (elementBytes(r) == 1 ? 4 : 2) == 0;
-  for (unsigned j = 0; aligned && j < plan.tokens / 8; ++j)
+  for (unsigned j = 0; aligned && j < plan.finishedTokens() / 8; ++j)
     for (unsigned b = 0; b < plan.blocks; ++b)
       for (unsigned r = 0; r < results.size(); ++r)
         for (unsigned e = 0; e < (elementBytes(r) == 1 ? 1 : 2); ++e)
@@ -155,7 +155,7 @@ SmallVector<Piece> Epilogue::compute(ArrayRef<Values> accumulators) {
       if (op.getOperandAttr(i).getKind() == OperandKind::Column)
         columns[b][i] = staged(i, w.add(channel, 64 * b));
   SmallVector<Piece> pieces;
-  for (unsigned j = 0; j < plan.tokens / 8; ++j) {
+  for (unsigned j = 0; j < plan.finishedTokens() / 8; ++j) {
     SmallVector<Values> rows(count);
     Value token = w.add(w.mul(t, 2), 8 * j);
     for (unsigned i = 0; i < count; ++i)

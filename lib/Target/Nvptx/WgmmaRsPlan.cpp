@@ -92,8 +92,17 @@ std::string rs::plan(kernel::GemmOp op, kernel::ScheduleAttr schedule, Plan &p) 
     return expected("at least 2 stages", p.stages);
   if (p.pending > 3)
     return expected("at most 3 groups of wgmma in flight (in_flight)", p.pending);
-  if (schedule.getCluster() != 1 || schedule.getSplitK() != 1 || schedule.getWarpsM() > 1 || schedule.getWarpsK() > 1)
-    return "expected cluster, split_k, warps_m and warps_k of 1";
+  p.splitK = unsigned(schedule.getSplitK());
+  if (p.splitK < 1 || p.splitK > 2 || schedule.getCluster() != p.splitK)
+    return expected("split_k of 1 or 2 and a cluster of as many CTAs", schedule.getSplitK());
+  if (p.splitK > 1) {
+    if (p.tokens % 16 || p.loadedTokens != p.tokens)
+      return expected("tile_m to be a multiple of 16 and token_rows 0 with split_k", p.tokens);
+    if (p.steps() < 6)
+      return expected("at least 6 steps of K with split_k", p.steps());
+  }
+  if (schedule.getWarpsM() > 1 || schedule.getWarpsK() > 1)
+    return expected("warps_m and warps_k of 1", std::max(schedule.getWarpsM(), schedule.getWarpsK()));
   p.operandBytes = Epilogue::operandBytes(op, p);
   if (p.sharedBytes() > 232448)
     return expected("at most 232448 bytes of shared memory", p.sharedBytes());
@@ -173,22 +182,25 @@ Schedules bitwright::nvptx::proposeWgmmaRs(Operation *operation, Arch arch, bool
   };
   static constexpr Shape shapes[] = {{1, 1}, {2, 1}, {2, 2}};
   Schedules result;
-  auto fill = [&](int64_t tokens, Shape shape) {
+  auto fill = [&](int64_t tokens, Shape shape, int64_t splitK) {
     ScheduleFields fields;
     fields.kind = kernel::GpuTemplate::WgmmaRs;
     fields.tileM = tokens;
     fields.tileN = 64 * shape.warpgroups * shape.blocks;
     fields.warpsN = shape.warpgroups;
     fields.raster = std::max<int64_t>(1, 2048 / tokens); // tokens of a raster group stay in the L2
+    fields.splitK = fields.cluster = splitK;
     fields.pdl = true;
     return fields;
   };
   if (candidates) {
     for (int64_t tokens : {16, 32, 64, 96, 128, 192, 256})
       for (Shape shape : shapes)
-        for (int64_t inFlight : {1, 2}) {
-          ScheduleFields fields = fill(tokens, shape);
+        for (auto [inFlight, splitK] : {std::pair<int64_t, int64_t>(1, 1), {2, 1}, {1, 2}}) {
+          ScheduleFields fields = fill(tokens, shape, splitK);
           fields.inFlight = inFlight;
+          if (splitK == 2 && tokens > 128)
+            continue;
           if (fillStages(op, fields, 8))
             result.push_back(fields.get(op.getContext(), arch));
         }
@@ -202,8 +214,11 @@ Schedules bitwright::nvptx::proposeWgmmaRs(Operation *operation, Arch arch, bool
     int64_t tiles = llvm::divideCeil(m, fields.tileM) * llvm::divideCeil(op.getN(), fields.tileN);
     int64_t products = fields.tileM * fields.tileN / 32;
     int64_t loads = (p.tokenBytes() + p.rowBlocks() * (p.codeBytes() + p.scaleBytes() + p.zeroBytes())) / 40;
-    int64_t waves = llvm::divideCeil(tiles, multiprocessors);
-    return waves * (p.steps() * std::max(products, loads) + fields.tileM * fields.tileN / 24) + 1500;
+    int64_t waves = llvm::divideCeil(tiles * p.splitK, multiprocessors);
+    int64_t steps = llvm::divideCeil(p.steps(), int64_t(p.splitK)), exchange = p.splitK > 1 ? 2500 : 0;
+    // Results of two full blocks are stored at once instead of under the next tile.
+    int64_t epilogue = fields.tileM * fields.tileN / (p.blocks > 1 && fields.tileM >= 128 ? 12 : 24);
+    return waves * (steps * std::max(products, loads) + epilogue + exchange) + 1500;
   };
   struct Bucket {
     int64_t lo, hi;
@@ -216,9 +231,9 @@ Schedules bitwright::nvptx::proposeWgmmaRs(Operation *operation, Arch arch, bool
     int64_t m = bucket.hi ? bucket.hi : 4096, best = 0;
     ScheduleFields chosen;
     for (int64_t tokens : bucket.tokens)
-      for (Shape shape : shapes) {
-        ScheduleFields fields = fill(tokens, shape);
-        if (!fillStages(op, fields, 8))
+      for (auto [shape, splitK] : {std::pair(shapes[0], 1), {shapes[1], 1}, {shapes[2], 1}, {shapes[0], 2}, {shapes[1], 2}}) {
+        ScheduleFields fields = fill(tokens, shape, splitK);
+        if ((splitK > 1 && tokens > 128) || !fillStages(op, fields, 8))
           continue;
         int64_t cost = clocks(fields, m);
         if (!best || cost < best) {

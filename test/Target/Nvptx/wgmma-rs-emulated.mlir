@@ -224,6 +224,30 @@ kernel.gemm @odd n 67 segments [#kernel.segment<lhs = i8, rhs = i4, k = 256, gro
   kernel.emit %t, %b : f16, i8
 }
 
+kernel.gemm @split_k n 200 segments [#kernel.segment<lhs = i8, rhs = i4, k = 1280, group = 128, grouping = two_level, place = before_mma>] operands [#kernel.operand<row, f32>, #kernel.operand<column, f32>] results [f32]
+  schedules [#kernel.schedule<arch = "sm_90a", kind = wgmma_rs, tile_m = 32, tile_n = 128, warps_n = 2, stages = 3, pdl = true, cluster = 2, split_k = 2>] {
+^bb0(%acc: i32, %r: f32, %c: f32):
+  %f = arith.sitofp %acc : i32 to f32
+  %g = math.fma %f, %r, %c : f32
+  kernel.emit %g : f32
+}
+
+kernel.gemm @split_k_two_blocks n 256 segments [#kernel.segment<lhs = i8, rhs = i4, k = 1024, group = 256, grouping = two_level, place = before_mma>] operands [#kernel.operand<row, f32>, #kernel.operand<column, f32>] results [f32]
+  schedules [#kernel.schedule<arch = "sm_90a", kind = wgmma_rs, tile_m = 16, tile_n = 256, warps_n = 2, stages = 3, cluster = 2, split_k = 2>] {
+^bb0(%acc: i32, %r: f32, %c: f32):
+  %f = arith.sitofp %acc : i32 to f32
+  %g = math.fma %f, %r, %c : f32
+  kernel.emit %g : f32
+}
+
+kernel.gemm @split_k_half n 64 segments [#kernel.segment<lhs = f16, rhs = i4, k = 392, grouping = none, place = epilogue>] operands [#kernel.operand<row, f32>, #kernel.operand<column, f32>] results [f32]
+  schedules [#kernel.schedule<arch = "sm_90a", kind = wgmma_rs, tile_m = 64, tile_n = 64, warps_n = 1, stages = 3, cluster = 2, split_k = 2>] {
+^bb0(%acc: f32, %r: f32, %c: f32):
+  %f = arith.mulf %acc, %r : f32
+  %g = math.fma %f, %r, %c : f32
+  kernel.emit %g : f32
+}
+
 kernel.gemm @bf16_bytes_group64 n 64 segments [#kernel.segment<lhs = bf16, rhs = i8, k = 192, group = 64, grouping = scale_zero_point, scale = bf16, place = before_mma>] operands [] results [f32]
   schedules [#kernel.schedule<arch = "sm_90a", kind = wgmma_rs, tile_m = 16, tile_n = 64, warps_n = 1, stages = 3>] {
 ^bb0(%acc: f32):

@@ -107,14 +107,14 @@ kernel.gemm @stages n 256 segments [#kernel.segment<lhs = i8, rhs = i4, k = 128,
   kernel.emit %acc : i32
 }
 
-// CHECK: error: 'kernel.gemm' op template wgmma_rs on sm_90a: expected at most 232448 bytes of shared memory, found 245856
+// CHECK: error: 'kernel.gemm' op template wgmma_rs on sm_90a: expected at most 232448 bytes of shared memory, found 245872
 kernel.gemm @smem n 256 segments [#kernel.segment<lhs = i8, rhs = i4, k = 128, grouping = none, place = epilogue>] operands [] results [i32]
   schedules [#kernel.schedule<arch = "sm_90a", kind = wgmma_rs, tile_m = 256, tile_n = 128, stages = 6>] {
 ^bb0(%acc: i32):
   kernel.emit %acc : i32
 }
 
-// CHECK: error: 'kernel.gemm' op template wgmma_rs on sm_90a: expected cluster, split_k, warps_m and warps_k of 1
+// CHECK: error: 'kernel.gemm' op template wgmma_rs on sm_90a: expected split_k of 1 or 2 and a cluster of as many CTAs, found 1
 kernel.gemm @cluster n 256 segments [#kernel.segment<lhs = i8, rhs = i4, k = 128, grouping = none, place = epilogue>] operands [] results [i32]
   schedules [#kernel.schedule<arch = "sm_90a", kind = wgmma_rs, tile_m = 64, tile_n = 128, stages = 4, cluster = 2>] {
 ^bb0(%acc: i32):
@@ -153,6 +153,27 @@ kernel.gemm @flight n 256 segments [#kernel.segment<lhs = i8, rhs = i4, k = 128,
 // CHECK: error: 'kernel.gemm' op template wgmma_rs on sm_90a: expected token_rows to be a multiple of 8 of at most tile_m, found 20
 kernel.gemm @box n 256 segments [#kernel.segment<lhs = i8, rhs = i4, k = 128, grouping = none, place = epilogue>] operands [] results [i32]
   schedules [#kernel.schedule<arch = "sm_90a", kind = wgmma_rs, tile_m = 64, tile_n = 128, token_rows = 20, stages = 4>] {
+^bb0(%acc: i32):
+  kernel.emit %acc : i32
+}
+
+// CHECK: error: 'kernel.gemm' op template wgmma_rs on sm_90a: expected at least 6 steps of K with split_k, found 4
+kernel.gemm @split_steps n 256 segments [#kernel.segment<lhs = i8, rhs = i4, k = 512, grouping = none, place = epilogue>] operands [] results [i32]
+  schedules [#kernel.schedule<arch = "sm_90a", kind = wgmma_rs, tile_m = 64, tile_n = 128, stages = 4, cluster = 2, split_k = 2>] {
+^bb0(%acc: i32):
+  kernel.emit %acc : i32
+}
+
+// CHECK: error: 'kernel.gemm' op template wgmma_rs on sm_90a: expected tile_m to be a multiple of 16 and token_rows 0 with split_k, found 24
+kernel.gemm @split_tokens n 256 segments [#kernel.segment<lhs = i8, rhs = i4, k = 1024, grouping = none, place = epilogue>] operands [] results [i32]
+  schedules [#kernel.schedule<arch = "sm_90a", kind = wgmma_rs, tile_m = 24, tile_n = 128, stages = 4, cluster = 2, split_k = 2>] {
+^bb0(%acc: i32):
+  kernel.emit %acc : i32
+}
+
+// CHECK: error: 'kernel.gemm' op template wgmma_rs on sm_90a: expected warps_m and warps_k of 1, found 2
+kernel.gemm @warps n 256 segments [#kernel.segment<lhs = i8, rhs = i4, k = 1024, grouping = none, place = epilogue>] operands [] results [i32]
+  schedules [#kernel.schedule<arch = "sm_90a", kind = wgmma_rs, tile_m = 64, tile_n = 128, stages = 4, warps_k = 2>] {
 ^bb0(%acc: i32):
   kernel.emit %acc : i32
 }
