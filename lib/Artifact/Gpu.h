@@ -84,7 +84,8 @@ struct GpuArgument {
   DimExpr value = 0;
 };
 
-/// One row of the table of a launch.
+/// One row of the table of a launch. A kernel is right for every number of rows up to mHi; from mLo on it is the one to
+/// take (where no better one runs on a device, for example for lack of shared memory, it serves fewer rows too).
 struct GpuVariant {
   uint32_t kernel = 0;      ///< number in Model::gpuKernels
   int64_t mLo = 1, mHi = 0; ///< 0: no upper bound

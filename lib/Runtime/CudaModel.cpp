@@ -7,6 +7,7 @@
 #include "lib/Runtime/Pack.h"
 
 #include <algorithm>
+#include <tuple>
 
 using namespace bitwright;
 using namespace bitwright::artifact;
@@ -227,15 +228,17 @@ Status CudaModel::checkLaunches() const {
 
 Status CudaModel::choose(const Launch &launch, int64_t m, const GpuVariant *&result) const {
   result = nullptr;
-  int best = 2;
+  // A row made for m before one made for more, then the nearest, then the highest architecture, then the first.
+  std::tuple<int64_t, int> best;
   std::string ranges;
   for (const GpuVariant &v : launch.gpu.variants) {
     if (!kernels[v.kernel].loaded)
       continue;
-    if (m >= v.mLo && (v.mHi == 0 || m <= v.mHi)) {
-      const int r = rank[unsigned(model().gpuKernels[v.kernel].arch)];
-      if (r < best) {
-        best = r;
+    if (v.mHi == 0 || m <= v.mHi) {
+      const std::tuple<int64_t, int> here = {std::max<int64_t>(v.mLo - m, 0),
+                                             rank[unsigned(model().gpuKernels[v.kernel].arch)]};
+      if (!result || here < best) {
+        best = here;
         result = &v;
       }
     }
@@ -257,11 +260,23 @@ CudaModel::Key CudaModel::keyOf(const GpuArgument &a) {
   return a.packing < 0 ? Key{a.index, -1, 0, false} : Key{a.index, a.packing, uint8_t(a.order), a.signExtend};
 }
 
-bool CudaModel::reachable(const Launch &launch, const GpuVariant &variant) const {
+std::vector<const GpuVariant *> CudaModel::reachable(const Launch &launch) const {
+  std::vector<const GpuVariant *> result;
   int64_t lo, hi;
-  if (!kernels[variant.kernel].loaded || !launch.gpu.m.bounds(model().symbols, lo, hi))
-    return false;
-  return variant.mLo <= hi && (variant.mHi == 0 || variant.mHi >= lo);
+  if (!launch.gpu.m.bounds(model().symbols, lo, hi))
+    return result;
+  // Between these the choice does not change.
+  std::vector<int64_t> starts = {lo};
+  for (const GpuVariant &v : launch.gpu.variants)
+    for (int64_t start : {v.mLo, v.mHi + 1})
+      if (start > lo && start <= hi)
+        starts.push_back(start);
+  for (int64_t m : starts) {
+    const GpuVariant *v;
+    if (choose(launch, m, v).ok() && std::find(result.begin(), result.end(), v) == result.end())
+      result.push_back(v);
+  }
+  return result;
 }
 
 Status CudaModel::uploadWeights() {
@@ -270,10 +285,8 @@ Status CudaModel::uploadWeights() {
   Status s = cuda::Stream::create(device, stream);
   for (const EntryPoint &e : m.entries)
     for (const Launch &l : e.launches)
-      for (const GpuVariant &v : l.gpu.variants) {
-        if (!reachable(l, v))
-          continue;
-        for (const GpuArgument &a : v.arguments) {
+      for (const GpuVariant *v : reachable(l))
+        for (const GpuArgument &a : v->arguments) {
           if (!s.ok())
             return s;
           if (a.kind == GpuArgumentKind::Weight || a.kind == GpuArgumentKind::WeightMap)
@@ -281,7 +294,6 @@ Status CudaModel::uploadWeights() {
           else if (a.kind != GpuArgumentKind::Int32 && l.buffers[a.index].kind == BufferKind::Weight)
             s = upload(Key{uint32_t(l.buffers[a.index].place), -1, 0, false}, stream);
         }
-      }
   return s;
 }
 

@@ -32,7 +32,8 @@ public:
   const artifact::Model &model() const { return loaded->model(); }
   const cuda::ContextPtr &context() const { return device; }
 
-  /// The row of the table of `launch` for `m` rows: of those that run here the first of the highest architecture.
+  /// The row of the table of `launch` for `m` rows: of those made for them that run here the first of the highest
+  /// architecture, else the one for the next larger number of rows.
   Status choose(const artifact::Launch &launch, int64_t m, const artifact::GpuVariant *&result) const;
   const CudaKernel &kernel(uint32_t number) const { return kernels[number]; }
 
@@ -57,7 +58,8 @@ private:
   Status checkLaunches() const;
   Status uploadWeights();
   Status upload(const Key &key, const cuda::Stream &stream);
-  bool reachable(const artifact::Launch &launch, const artifact::GpuVariant &variant) const;
+  /// The rows of the table that any number of rows of this model takes.
+  std::vector<const artifact::GpuVariant *> reachable(const artifact::Launch &launch) const;
   std::string codeList() const;
 
   std::shared_ptr<LoadedModel> loaded;

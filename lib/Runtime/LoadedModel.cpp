@@ -79,9 +79,25 @@ Status LoadedModel::loadMemory(const void *bytes, size_t size, uint32_t flags, s
   std::shared_ptr<const void> owner(copy, [](const void *p) { std::free(const_cast<void *>(p)); });
   auto model = std::make_shared<LoadedModel>();
   Status s = model->finish(copy, size, flags, std::move(owner));
+  model->writable = true;
   if (s.ok())
     result = std::move(model);
   return s;
+}
+
+Status LoadedModel::replaceWeight(size_t index, const void *data, size_t bytes) {
+  if (index >= content.weights.size())
+    return failure(BW_INVALID_ARGUMENT, "expected a weight below " + std::to_string(content.weights.size()) + ", found " +
+                                            std::to_string(index));
+  const Blob &weight = content.weights[index].bytes;
+  if (bytes != weight.size())
+    return failure(BW_INVALID_ARGUMENT, "weight '" + content.weights[index].name + "': expected " +
+                                            std::to_string(weight.size()) + " bytes, found " + std::to_string(bytes));
+  if (!writable)
+    return failure(BW_UNSUPPORTED, "the weights of a model from a file cannot be replaced: load it with "
+                                   "bw_model_load_memory");
+  std::memcpy(const_cast<uint8_t *>(weight.data()), data, bytes);
+  return {};
 }
 
 Status LoadedModel::resolveKernels(Isa isa, std::vector<KernelFunction> &functions) {

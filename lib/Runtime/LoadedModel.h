@@ -49,6 +49,9 @@ public:
   /// at the first use of its level. `functions` has one element a kernel.
   Status resolveKernels(artifact::Isa isa, std::vector<KernelFunction> &functions);
 
+  /// Overwrites the bytes of a weight. BW_UNSUPPORTED: the model is a mapped file.
+  Status replaceWeight(size_t index, const void *data, size_t bytes);
+
   /// False for a model that was loaded for looking only.
   bool hasCode() const { return withCode; }
 
@@ -69,6 +72,7 @@ private:
 
   artifact::Model content;
   bool withCode = true;
+  bool writable = false; ///< the bytes are a copy of our own
   std::mutex mutex; ///< guards what follows
   Pages code[artifact::isaCount];
   std::vector<std::unique_ptr<TensorText>> texts;

@@ -148,6 +148,32 @@ TEST_F(Gpu, RefusesALaunchWithoutCodeAndSaysWhy) {
                                  "expected K to be a multiple of 32, found 30", "use device 'cpu'"});
 }
 
+TEST_F(Gpu, AKernelForMoreRowsServesFewer) {
+  // N = 1, 2 have a kernel that needs more shared memory than this device has: the one for 3 rows and more is taken.
+  setenv("MOCK_CUDA_DEVICES", "86", 1);
+  Model m = makeGpuModel();
+  GpuVariant many = m.entries[0].launches[0].gpu.variants[0];
+  many.mLo = 3;
+  m.gpuKernels.push_back({"shift_many", GpuArch::Sm80, 64, 0, 1, false});
+  many.kernel = 7;
+  const std::string text = "mock cubin sm_80\nfunc shift_old 8 8 8 4 4\nfunc shift_many 8 8 8 4 4\n"
+                           "func reverse_old 128 8 4 4\nfunc total_old 8 8 4\n";
+  m.gpuCode[0].bytes = Blob::view(text.data(), text.size());
+  m.entries[0].launches[0].gpu.variants[0].mHi = 2;
+  m.entries[0].launches[0].gpu.variants.push_back(many);
+  open(m);
+  expectCorrect(2, 4);
+  expectCorrect(3, 4);
+  EXPECT_EQ(launched()[0], "shift_old");
+  EXPECT_EQ(launched()[3], "shift_many");
+  m.gpuKernels[2].sharedBytes = 150000;
+  m.symbols[0].hi = 2; // its weights are uploaded although no N reaches its range
+  reset();
+  open(m);
+  expectCorrect(1, 4);
+  EXPECT_EQ(launched()[0], "shift_many");
+}
+
 TEST_F(Gpu, RefusesRowsThatNoKernelServes) {
   Model m = makeGpuModel();
   m.entries[0].launches[0].gpu.variants.resize(2);
