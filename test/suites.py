@@ -323,6 +323,14 @@ def python(log, long):
     return pytest("python", [ROOT / "test" / "Integration" / name for name in ("test_python_api.py", "test_python_gpu.py")], log)
 
 
+@suite("gpu-compile")
+def gpu_compile(log, long):
+    """GPU kernels without a GPU: ptxas over all shipped schedules, and whole models in the emulator."""
+    if not (BUILD / "bin" / "gpu-chain").exists():
+        raise Nothing
+    return pytest("gpu-compile", [ROOT / "test" / "Integration" / "test_gpu_compile.py"], log, 3600)
+
+
 @suite("bench-smoke")
 def bench_smoke(log, long):
     return reporting("bench-smoke", [ROOT / "bench/cpu/run", "--smoke"], log, 900)
