@@ -251,6 +251,26 @@ typedef int (*bw_capture_callback)(const bw_captured *value, void *user);
 BW_API bw_status bw_run_capture(bw_session *session, size_t entry, const bw_tensor *inputs, size_t input_count,
                                 bw_tensor *outputs, size_t output_count, bw_capture_callback callback, void *user);
 
+/* What a launch stored, as it lies in memory (any order of the dimensions, padding included), before anything reads it.
+   The callback may change the data in place: that is how roundings are tried out without compiling again. A return value
+   other than 0 ends the run with BW_OK after this launch. */
+typedef int (*bw_edit_callback)(const char *tensor, const char *launch, bw_dtype dtype, void *data, size_t bytes,
+                                void *user);
+
+/* bw_run with a callback for every tensor that each launch stores. For sessions on a CPU. */
+BW_API bw_status bw_run_edit(bw_session *session, size_t entry, const bw_tensor *inputs, size_t input_count,
+                             bw_tensor *outputs, size_t output_count, bw_edit_callback callback, void *user);
+
+/* Constants of a model, as its kernels read them. */
+BW_API size_t bw_model_weight_count(const bw_model *model);
+/* BW_INVALID_ARGUMENT: no such weight. */
+BW_API bw_status bw_model_weight(const bw_model *model, size_t index, const char **layout, const void **data,
+                                 size_t *bytes);
+/* Replaces the bytes of a weight (of the same number) in a model that bw_model_load_memory made; sessions that exist use
+   the new ones from their next run on. Nothing may run meanwhile. BW_UNSUPPORTED: a model from a file, which is mapped
+   for reading only. */
+BW_API bw_status bw_model_replace_weight(bw_model *model, size_t index, const void *data, size_t bytes);
+
 typedef struct bw_profile_entry {
   const char *launch;
   const char *kernel; /* on a GPU the one that ran last, "" before the first run */

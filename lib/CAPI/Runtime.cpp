@@ -252,6 +252,82 @@ bw_status bw_run(bw_session *session, size_t entry, const bw_tensor *inputs, siz
   return bw_run_capture(session, entry, inputs, input_count, outputs, output_count, nullptr, nullptr);
 }
 
+namespace {
+/// Hands what each launch stored to a callback that may change it.
+class Editor : public LaunchObserver {
+public:
+  Editor(const Session &session, bw_edit_callback callback, void *user)
+      : session(session), callback(callback), user(user) {}
+  Status before(const ShapePlan &, size_t, void *const *) override { return {}; }
+  Status after(const ShapePlan &plan, size_t launch, void *const *buffers) override {
+    const Model &model = session.model();
+    const Launch &l = model.entries[plan.entry].launches[launch];
+    for (uint32_t b : l.stores) {
+      if (l.buffers[b].tensor < 0)
+        continue;
+      const Tensor &tensor = model.tensors[size_t(l.buffers[b].tensor)];
+      uint64_t bytes = 0;
+      tensorBytes(tensor, plan.symbols.data(), plan.symbols.size(), bytes);
+      if (callback(tensor.name.c_str(), l.name.c_str(), bw_dtype(tensor.type), buffers[b], size_t(bytes), user)) {
+        ended = true;
+        return failure(BW_INTERNAL, "ended by the callback");
+      }
+    }
+    return {};
+  }
+  bool ended = false;
+
+private:
+  const Session &session;
+  bw_edit_callback callback;
+  void *user;
+};
+} // namespace
+
+bw_status bw_run_edit(bw_session *session, size_t entry, const bw_tensor *inputs, size_t input_count,
+                      bw_tensor *outputs, size_t output_count, bw_edit_callback callback, void *user) {
+  return guarded([&]() -> Status {
+    if (!callback)
+      return null("callback");
+    Status s = checkArguments(session, inputs, input_count);
+    if (!s.ok())
+      return s;
+    if (session->session->cuda())
+      return failure(BW_UNSUPPORTED, "bw_run_edit works on sessions of the CPU, found a session on a GPU");
+    Editor editor(*session->session, callback, user);
+    s = session->session->observe(entry, inputs, input_count, outputs, output_count, editor);
+    return editor.ended ? Status() : s;
+  });
+}
+
+size_t bw_model_weight_count(const bw_model *model) { return model ? model->loaded->model().weights.size() : 0; }
+
+bw_status bw_model_weight(const bw_model *model, size_t index, const char **layout, const void **data, size_t *bytes) {
+  return guarded([&]() -> Status {
+    if (!model)
+      return null("model");
+    const Model &m = model->loaded->model();
+    if (index >= m.weights.size())
+      return failure(BW_INVALID_ARGUMENT,
+                     "expected a weight below " + std::to_string(m.weights.size()) + ", found " + std::to_string(index));
+    if (layout)
+      *layout = m.weights[index].layout.c_str();
+    if (data)
+      *data = m.weights[index].bytes.data();
+    if (bytes)
+      *bytes = m.weights[index].bytes.size();
+    return {};
+  });
+}
+
+bw_status bw_model_replace_weight(bw_model *model, size_t index, const void *data, size_t bytes) {
+  return guarded([&]() -> Status {
+    if (!model || !data)
+      return null(model ? "data" : "model");
+    return model->loaded->replaceWeight(index, data, bytes);
+  });
+}
+
 bw_status bw_run_capture(bw_session *session, size_t entry, const bw_tensor *inputs, size_t input_count,
                          bw_tensor *outputs, size_t output_count, bw_capture_callback callback, void *user) {
   return guarded([&]() -> Status {
