@@ -77,7 +77,14 @@ private:
     std::vector<int32_t> numbers(type.getNumElements());
     for (int32_t &number : numbers)
       number = lo + pick(hi - lo + 1);
-    if (bits == 8)
+    if (bits == 4) {
+      std::vector<uint8_t> packed((numbers.size() + 1) / 2);
+      for (size_t i = 0; i < numbers.size(); ++i)
+        packed[i / 2] |= uint8_t((numbers[i] & 15) << (4 * (i % 2)));
+      store.set(name, WeightData::copyOf<uint8_t>(type, packed));
+    } else if (bits == 16)
+      store.set(name, WeightData::copyOf<int16_t>(type, std::vector<int16_t>(numbers.begin(), numbers.end())));
+    else if (bits == 8)
       store.set(name, WeightData::copyOf<int8_t>(type, std::vector<int8_t>(numbers.begin(), numbers.end())));
     else
       store.set(name, WeightData::copyOf<int32_t>(type, numbers));
@@ -221,14 +228,8 @@ private:
       values.push_back(emit<qnn::ConcatOp>(element, ValueRange{input, other}, builder.getI64IntegerAttr(1)));
       return;
     }
-    case 11: { // a product over channels, through a transpose and back
-      int64_t outputs = 1 + pick(40);
-      Value last = emit<qnn::TransposeOp>(element, input, i64s({0, 2, 3, 1}));
-      Value sum = emit<dyadic::LinearOp>(builder.getI32Type(), last, weight({outputs, channels}, 8, -127, 127),
-                                         weight({outputs}, 32, -2000, 2000), i32(pick(21) - 10));
-      values.push_back(emit<qnn::TransposeOp>(element, rescale(sum, typicalBits(channels), 3), i64s({0, 3, 1, 2})));
-      return;
-    }
+    case 11: // a product over channels, through a transpose and back
+      return addLinear(input, channels);
     case 12: { // a float island
       auto floatType = RankedTensorType::get({}, builder.getF32Type()), codeType = RankedTensorType::get({}, element);
       auto scale = qnn::ConstantOp::create(builder, builder.getUnknownLoc(), floatType,
@@ -261,6 +262,81 @@ private:
     }
   }
 
+  /// A linear layer on weights of 8 or 4 bits, two-level groups (R16) or float groups; codes in and out, or codes with a
+  /// scale a token and floats behind.
+  void addLinear(Value input, int64_t channels) {
+    auto element = builder.getI8Type();
+    auto f32 = builder.getF32Type();
+    int64_t outputs = 1 + pick(40), form = pick(channels % 8 ? 2 : 4), zero = pick(41) - 20;
+    Value last = emit<qnn::TransposeOp>(element, input, i64s({0, 2, 3, 1})), rowScale;
+    bool perToken = pick(2);
+    if (perToken) {
+      Value x = emit<qnn::DequantizeOp>(f32, last, floatConstant(0.02f), Value(), qnn::SchemeAttr::get(context, "s8"));
+      auto scheme = qnn::SchemeAttr::get(context, "s8", qnn::Granularity::PerToken, -1, 0);
+      auto scalar = [&](Type type) { return RankedTensorType::get({}, type); };
+      auto quantize = qnn::QuantizeDynamicOp::create(builder, builder.getUnknownLoc(), scalar(element), scalar(f32), x, scheme);
+      setName(quantize, "s" + std::to_string(step) + "." + std::to_string(count++));
+      if (failed(shapes.visit(quantize, /*refineTypes=*/true)))
+        llvm::report_fatal_error("the generator made an illegal operation");
+      last = quantize.getOutput();
+      rowScale = quantize.getScale();
+      zero = 0;
+    }
+    int64_t group = 8, groups = channels / group;
+    auto groupAttr = builder.getI64IntegerAttr(group);
+    Value sum, real;
+    switch (form) {
+    case 0:
+    case 1:
+      sum = emit<dyadic::LinearOp>(builder.getI32Type(), last,
+                                   form ? weight({outputs, channels}, 4, -8, 7) : weight({outputs, channels}, 8, -127, 127),
+                                   perToken ? Value() : weight({outputs}, 32, -2000, 2000), i32(zero));
+      break;
+    case 2: // code * S + m with S <= 7 and m in [-100, 20] never leaves [-127, 127]
+      sum = emit<dyadic::LinearTwoLevelOp>(builder.getI32Type(), last, weight({outputs, channels}, 4, -8, 7),
+                                           weight({outputs, groups}, 8, 1, 7), weight({outputs, groups}, 16, -100, 20),
+                                           perToken ? Value() : weight({outputs}, 32, -2000, 2000), groupAttr, i32(zero));
+      break;
+    default: {
+      Value zeros = pick(2) ? weight({outputs, groups}, 8, -8, 7) : Value();
+      Value partial = emit<dyadic::LinearGroupsOp>(builder.getI32Type(), last, weight({outputs, channels}, 4, -8, 7), zeros,
+                                                   groupAttr, i32(zero));
+      real = emit<qnn::CombineGroupsOp>(f32, partial, floatWeight({outputs, groups}));
+      if (rowScale)
+        real = emit<qnn::MulOp>(f32, real, rowScale);
+    }
+    }
+    Value result;
+    if (!real && perToken)
+      real = emit<qnn::DequantizeAccumulatorOp>(f32, sum, rowScale, floatWeight({outputs}));
+    if (real)
+      result = emit<qnn::QuantizeOp>(element, emit<qnn::GeluOp>(f32, real, builder.getBoolAttr(false)), floatConstant(0.05f), Value(),
+                                     qnn::SchemeAttr::get(context, "s8"));
+    else
+      result = rescale(sum, typicalBits(channels), 3);
+    values.push_back(emit<qnn::TransposeOp>(element, result, i64s({0, 3, 1, 2})));
+  }
+
+  Value floatConstant(float value) {
+    auto type = RankedTensorType::get({}, builder.getF32Type());
+    auto op = qnn::ConstantOp::create(builder, builder.getUnknownLoc(), type, DenseElementsAttr::get(type, value));
+    (void)shapes.visit(op);
+    return op;
+  }
+  /// Scales around 2^-10.
+  Value floatWeight(ArrayRef<int64_t> shape) {
+    auto type = RankedTensorType::get(shape, builder.getF32Type());
+    std::vector<float> numbers(size_t(type.getNumElements()));
+    for (float &number : numbers)
+      number = std::ldexp(1.0f + float(pick(1 << 20)) / (1 << 20), -10);
+    WeightStore &store = getWeightStore(context);
+    std::string name = store.uniqueName("random");
+    store.set(name, WeightData::copyOf<float>(type, numbers));
+    auto op = qnn::WeightOp::create(builder, builder.getUnknownLoc(), type, name);
+    (void)shapes.visit(op);
+    return op;
+  }
+
   void addConvolution(Value input, int64_t channels, bool depthwise) {
     int64_t kh = 1 + pick(3), kw = 1 + pick(3), stride = 1 + pick(2), dilation = 1 + pick(2);
     int64_t ph = pick(kh), pw = pick(kw), groups = 1, outputs = 1 + pick(50);
@@ -273,7 +349,7 @@ private:
       outputs += outputs % 2;
     }
     int64_t perGroup = channels / groups;
-    Value w = weight({outputs, perGroup, kh, kw}, 8, -127, 127),
+    Value w = pick(4) ? weight({outputs, perGroup, kh, kw}, 8, -127, 127) : weight({outputs, perGroup, kh, kw}, 4, -8, 7),
           b = pick(2) ? weight({outputs}, 32, -3000, 3000) : Value();
     Value sum = emit<dyadic::ConvOp>(builder.getI32Type(), input, w, b, i64s({stride, stride}),
                                      i64s({ph, pw, pw == 0 ? ph : 0, pw}), i64s({dilation, dilation}),
