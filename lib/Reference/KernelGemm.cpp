@@ -63,20 +63,28 @@ private:
     const std::vector<uint64_t> *in[3] = {nullptr, nullptr, nullptr};
     for (unsigned k = 0; k < op->getNumOperands() && k < 3; ++k)
       in[k] = &values[op->getOperand(k)];
+    uint64_t keep = mask(result.getType());
     for (size_t e = 0; e < count; ++e)
-      out[e] = f(in[0] ? (*in[0])[e] : 0, in[1] ? (*in[1])[e] : 0, in[2] ? (*in[2])[e] : 0) & mask(result.getType());
+      out[e] = f(in[0] ? (*in[0])[e] : 0, in[1] ? (*in[1])[e] : 0, in[2] ? (*in[2])[e] : 0) & keep;
     values[result] = std::move(out);
     return success();
   }
   template <typename F> LogicalResult floats(Operation *op, F f) {
     Type type = op->getOperand(0).getType();
+    if (type.isF32())
+      return each(op, [&](uint64_t a, uint64_t b, uint64_t c) -> uint64_t {
+        using namespace numerics;
+        return floatBits(f(floatFromBits(uint32_t(a)), floatFromBits(uint32_t(b)), floatFromBits(uint32_t(c))));
+      });
     return each(op, [&](uint64_t a, uint64_t b, uint64_t c) {
       return fromFloat(type, f(toFloat(type, a), toFloat(type, b), toFloat(type, c)));
     });
   }
   template <typename F> LogicalResult integers(Operation *op, F f) {
-    Type type = op->getOperand(0).getType();
-    return each(op, [&](uint64_t a, uint64_t b, uint64_t) { return uint64_t(f(asSigned(type, a), asSigned(type, b))); });
+    unsigned shift = 64 - widthOf(op->getOperand(0).getType());
+    return each(op, [&](uint64_t a, uint64_t b, uint64_t) {
+      return uint64_t(f(int64_t(a << shift) >> shift, int64_t(b << shift) >> shift));
+    });
   }
   template <typename F> LogicalResult naturals(Operation *op, F f) {
     return each(op, [&](uint64_t a, uint64_t b, uint64_t) { return f(a, b); });
@@ -267,8 +275,10 @@ void accumulateIntegers(kernel::GemmOp op, const KernelInputs &inputs, int64_t r
       const float *w = segment.codes.data() + c * k;
       int64_t sum = 0;
       if (attr.getGrouping() != kernel::Grouping::TwoLevel) {
+        uint32_t wrapped = 0; // modulo 2^32, as the sum is in the end
         for (int64_t j = 0; j < k; ++j)
-          sum += int64_t(xs[j]) * int32_t(w[j]);
+          wrapped += uint32_t(xs[j]) * uint32_t(int32_t(w[j]));
+        sum = wrapped;
       } else {
         for (int64_t j = 0; j < k; ++j)
           sum += int64_t(xs[j]) * (int64_t(w[j]) * int64_t(segment.scales[c * groups + j / group]) + segment.zeroPoints[c * groups + j / group]);

@@ -121,6 +121,12 @@ bool Warp::uniform(const Instruction &at, uint32_t index, const char *what, uint
 
 /// Runs until the warp waits, fails or ends; whether it got anywhere.
 static bool runWarp(Warp &warp) {
+  if (warp.sleepAt && !warp.cluster->explain) {
+    const Barrier *barrier = warp.sleepAt->findBarrier(warp.sleepAddress);
+    if (barrier && barrier->phase == warp.sleepPhase)
+      return false;
+  }
+  warp.sleepAt = nullptr;
   const Instruction *code = warp.machine->program->code.data();
   warp.state = Warp::Ready;
   uint32_t start = warp.pc;

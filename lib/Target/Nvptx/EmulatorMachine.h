@@ -141,6 +141,9 @@ struct Warp {
   uint64_t generation = 0;
   uint64_t clusterGeneration = 0;
   uint32_t lanesPassed = 0; ///< lanes of a try_wait that have seen their phase
+  /// An mbarrier of which all waiting lanes want another phase: no turn before it has one.
+  Cta *sleepAt = nullptr;
+  uint32_t sleepAddress = 0, sleepPhase = 0;
   // cp.async
   std::vector<LaneCopy> copies;
   uint32_t copyGroup = 0;

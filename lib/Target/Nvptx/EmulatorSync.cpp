@@ -205,24 +205,34 @@ void runWaitParity(Warp &warp, const Instruction &i) {
   if (!warp.defined(i, i.a, "the address") || !warp.defined(i, i.b, "the parity"))
     return;
   // A lane that has seen its phase stays through, whatever happens to the barrier until the others do.
+  const uint32_t *addresses = warp.row(i.a), *parities = warp.row(i.b);
+  Barrier *barrier = nullptr;
+  uint32_t known = 0;
+  bool same = true;
   for (uint32_t rest = warp.mask & ~warp.lanesPassed; rest; rest &= rest - 1) {
     unsigned lane = unsigned(__builtin_ctz(rest));
-    Barrier *barrier = barrierAt(warp, i, warp.row(i.a)[lane], lane);
-    if (!barrier)
-      return;
-    uint32_t parity = warp.row(i.b)[lane];
-    if (parity > 1)
-      return warp.fail(i, llvm::formatv("expected a parity of 0 or 1, found {0}", parity), int(lane));
-    if ((barrier->phase & 1) != parity)
+    if (!barrier || addresses[lane] != known) {
+      same &= !barrier;
+      barrier = barrierAt(warp, i, addresses[lane], lane);
+      if (!barrier)
+        return;
+      known = addresses[lane];
+    }
+    if (parities[lane] > 1)
+      return warp.fail(i, llvm::formatv("expected a parity of 0 or 1, found {0}", parities[lane]), int(lane));
+    if ((barrier->phase & 1) != parities[lane])
       warp.lanesPassed |= 1u << lane;
   }
   if (uint32_t left = warp.mask & ~warp.lanesPassed) {
     unsigned lane = unsigned(__builtin_ctz(left));
-    Barrier *barrier = barrierAt(warp, i, warp.row(i.a)[lane], lane);
+    if (same) {
+      warp.sleepAt = addresses[lane] >> windowBits ? &warp.cluster->ctas[(addresses[lane] >> windowBits) - 1] : warp.cta;
+      warp.sleepAddress = barrier->address, warp.sleepPhase = barrier->phase;
+    }
     return warp.block([&] {
+      Barrier *at = barrierAt(warp, i, addresses[lane], lane);
       return llvm::formatv("parity {0} of the mbarrier at shared offset {1} (phase {2}, {3} of {4} arrivals and {5} bytes pending)",
-                           warp.row(i.b)[lane], barrier->address, barrier->phase, barrier->pending, barrier->expected,
-                           barrier->bytes)
+                           parities[lane], at->address, at->phase, at->pending, at->expected, at->bytes)
           .str();
     });
   }

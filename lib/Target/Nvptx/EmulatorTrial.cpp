@@ -262,8 +262,9 @@ struct Trial {
       int64_t columns = int64_t(array.bits.size()) == inputs.m ? 1 : n();
       size_t wrong = 0, first = 0;
       int64_t lastRow = -1, lastColumn = -1, firstColumn = columns;
+      bool isFloat = isa<FloatType>(array.type);
       auto within = [&](uint64_t low, uint64_t found, uint64_t high) {
-        if (isa<FloatType>(array.type)) {
+        if (isFloat) {
           float a = reference::toFloat(array.type, low), b = reference::toFloat(array.type, found), c = reference::toFloat(array.type, high);
           return (a <= b && b <= c) || (a != a && b != b);
         }
@@ -277,7 +278,7 @@ struct Trial {
           written &= buffer.written[e * bits / 8 + b];
         // Integers and NaN aside, floats of integer accumulators are the same sequence of operations: equal too.
         bool good = written && (found == array.bits[e] ||
-                                (expected.low.empty() ? isa<FloatType>(array.type) && std::isnan(reference::toFloat(array.type, found)) &&
+                                (expected.low.empty() ? isFloat && std::isnan(reference::toFloat(array.type, found)) &&
                                                             std::isnan(reference::toFloat(array.type, array.bits[e]))
                                                       : within(expected.low[i].bits[e], found, expected.high[i].bits[e])));
         if (good)

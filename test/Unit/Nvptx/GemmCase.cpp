@@ -393,17 +393,17 @@ std::string makeRows(Random &random, std::string &name, int64_t n, Epilogue &e) 
 
 //===--- Schedules ---------------------------------------------------------------------------===//
 
-ScheduleFields smallSchedule(Random &random, GpuTemplate kind, int64_t k) {
+ScheduleFields smallSchedule(Random &random, GpuTemplate kind, unsigned lhsBits) {
   ScheduleFields f;
   f.kind = kind;
   auto of = [&](std::vector<int64_t> list) { return pick(random, list); };
   switch (kind) {
   case GpuTemplate::WgmmaSs:
-    f.tileM = of({64, 64, 128, 128, 256});
+    f.tileM = of({64, 64, 128, 128});
     f.tileN = of({16, 32, 64, 96, 128, 192, 256});
-    f.tileK = 128;
+    f.tileK = 1024 / lhsBits;
     f.stages = of({2, 3, 4});
-    f.warpsM = of({0, 1, 2});
+    f.warpsM = of({0, 0, f.tileM / 64});
     f.splitK = of({1, 1, 1, 2});
     f.cluster = f.splitK == 2 ? 2 : 1;
     f.tokenRows = chance(random, 25) ? of({8, 16, 32, 64}) : 0;
@@ -475,7 +475,7 @@ GemmCase bitwright::nvptx::makeCase(MLIRContext &context, uint64_t seed, GpuTemp
   int64_t n = chance(random, 40) ? random.between(1, 40) * 8 : random.between(1, 330);
   std::string text;
   Epilogue e;
-  int64_t k = 0;
+  unsigned lhsBits = 8;
   if (kind == GpuTemplate::Rows) {
     n = chance(random, 50) ? random.between(1, 64) * 16 : random.between(1, 700);
     if (chance(random, 10))
@@ -484,7 +484,7 @@ GemmCase bitwright::nvptx::makeCase(MLIRContext &context, uint64_t seed, GpuTemp
   } else {
     Scheme scheme = makeScheme(random, kind);
     e = makeEpilogue(random, scheme, n % 2 == 0);
-    k = scheme.k;
+    lhsBits = scheme.segments.find("lhs = i") == std::string::npos ? 16 : 8;
     result.name = scheme.name + " " + e.name;
     text = "kernel.gemm @case n " + std::to_string(n) + " segments [" + scheme.segments + "] operands [" + e.operands +
            "] results [" + e.results + "] {\n^bb0(%acc: " + (scheme.integer ? "i32" : "f32") + e.arguments + "):\n" + e.body + "}\n";
@@ -500,7 +500,7 @@ GemmCase bitwright::nvptx::makeCase(MLIRContext &context, uint64_t seed, GpuTemp
     found = propose(kind, result.op, arch, chance(random, 70));
   llvm::erase_if(found, [&](kernel::ScheduleAttr s) { return s.getKind() != kind || !supports(result.op, s).empty(); });
   for (int i = 0; i < 40 && found.empty(); ++i) {
-    ScheduleFields fields = smallSchedule(random, kind, k);
+    ScheduleFields fields = smallSchedule(random, kind, lhsBits);
     if (arch == Arch::Sm80)
       fields.pdl = false;
     kernel::ScheduleAttr s = fields.get(&context, arch);
@@ -520,7 +520,6 @@ GemmCase bitwright::nvptx::makeCase(MLIRContext &context, uint64_t seed, GpuTemp
     if (m >= low && m <= high)
       fitting.push_back(m);
   result.options.m = fitting.empty() ? low : pick(random, fitting);
-  // Large proposals serve large M; the product of sizes bounds the time.
   result.options.seed = seed;
   result.options.residentCtas = unsigned(random.between(1, 4));
   result.options.operand = [values = e.values](unsigned i, Random &r) { return values[i](r); };
