@@ -142,7 +142,7 @@ std::string decode::makePlan(Operation *operation, kernel::ScheduleAttr schedule
   plan.lhsOffset = align(end, plan.feed == Feed::Tensor ? 1024 : 128);
   plan.sumOffset = align(plan.lhsOffset + plan.stages * plan.stageBytes(), 128);
   plan.sharedBytes = plan.sumOffset + plan.fragments() * plan.sources() * 512;
-  int64_t limit = hopper ? 232448 : 166912;
+  int64_t limit = hopper ? 232448 : 101376; // 99 KB is what every 8.x chip has
   if (plan.sharedBytes > limit)
     return found("at most " + llvm::Twine(limit) + " bytes of shared memory", llvm::Twine(plan.sharedBytes));
   return "";

@@ -163,23 +163,25 @@ Schedules bitwright::nvptx::proposeDecode(Operation *op, Arch arch, bool candida
     Chunks chunks = tokens <= 8    ? Chunks{{0, 0}, {512, 0}}
                     : tokens <= 16 ? Chunks{{0, 0}, {512, 0}, {256, 4}, {128, 5}}
                                    : Chunks{{128, 6}, {256, 4}, {512, 2}};
-    for (const Shape &shape : ArrayRef<Shape>(best).take_front(3)) {
+    SmallVector<Shape> tried(ArrayRef<Shape>(best).take_front(3));
+    if (best.front().depthWarps > 1) {
+      tried.push_back(best.front());
+      tried.back().depthWarps /= 2;
+    }
+    for (const Shape &shape : tried) {
       if (shape.cost > 1.2 * best.front().cost)
-        break;
-      for (int64_t depth : {shape.depthWarps, shape.depthWarps / 2}) {
-        if (depth < 1)
-          continue;
-        ScheduleFields base = with({shape.rowWarps, depth, shape.split, 0});
-        add(base);
-        for (int64_t inFlight : {1, 2, 3, 4})
-          for (auto [chunk, stages] : chunks) {
-            base.inFlight = inFlight;
-            base.chunk = chunk;
-            base.stages = arch == Arch::Sm80 ? std::max<int64_t>(2, stages) : stages;
-            if (supports(op, base.get(op->getContext(), arch)).empty())
-              add(base);
-          }
-      }
+        continue;
+      ScheduleFields base = with(shape);
+      add(base);
+      int64_t units = llvm::divideCeil(layer.k / 128 / shape.split, shape.depthWarps);
+      for (int64_t inFlight : {1, 2, 4})
+        for (auto [chunk, stages] : chunks) {
+          base.inFlight = inFlight;
+          base.chunk = chunk;
+          base.stages = arch == Arch::Sm80 ? std::max<int64_t>(2, stages) : stages;
+          if (inFlight <= units && chunk < 128 * units && supports(op, base.get(op->getContext(), arch)).empty())
+            add(base);
+        }
     }
   }
   return result;

@@ -140,7 +140,7 @@ kernel.gemm @two_level n 4096 segments [#kernel.segment<lhs = i8, rhs = i4, k = 
 kernel.gemm @w4a16 n 4096 segments [#kernel.segment<lhs = f16, rhs = i4, k = 4096, group = 64, grouping = scale, scale = f16, place = before_mma>]
   operands [] results [f16]
   schedules [#kernel.schedule<arch = "sm_90a", kind = decode, m_hi = 8, tile_m = 8, warps_m = 2, warps_k = 8, split_k = 2>,
-             #kernel.schedule<arch = "sm_80", kind = decode, m_hi = 16, tile_m = 16, stages = 3, warps_m = 2, warps_k = 4, chunk = 256>] {
+             #kernel.schedule<arch = "sm_80", kind = decode, m_hi = 16, tile_m = 16, stages = 3, warps_m = 2, warps_k = 4, chunk = 128>] {
 ^bb0(%acc: f32):
   %result = arith.truncf %acc : f32 to f16
   kernel.emit %result : f16
