@@ -10,8 +10,10 @@
 //   * the ring of stages runs on across tiles, so the next tile loads during the epilogue;
 //   * two wgmma groups in flight: the stage of step i-1 is released after the wait in step i;
 //   * the first step of a tile starts from zero, so accumulators are never cleared;
-//   * tile coordinates (divisions) and the loads of the epilogue's operands come after the tile's first MMAs are issued;
-//   * the packed results stay in registers and are stored a few words a step under the next tile's MMAs: an SM sends only
+//   * tile coordinates (divisions) and the loads of the epilogue's operands come after the tile's first MMAs are
+//   issued;
+//   * the packed results stay in registers and are stored a few words a step under the next tile's MMAs: an SM sends
+//   only
 //     about 32 bytes a clock to the L2, so a tile stored at once would stall the tensor cores;
 //   * no fence or arrival has GPU or cluster scope: in the loop each would be a memory barrier over the whole GPU.
 // With split_k the CTAs of a cluster share a tile's K; partial sums go through distributed shared memory and each CTA
@@ -70,15 +72,14 @@ void SsKernel::emit(const EmittedKernel &kernel) {
     w.prefetchTensorMap(lhsMap);
     w.prefetchTensorMap(rhsMap);
   });
-  // A peer's barrier must exist before anything arrives there. The arrival is relaxed, the fence above orders what matters.
-  // Loads start at once; only the exchange waits for the peer.
+  // A peer's barrier must exist before anything arrives there. The arrival is relaxed, the fence above orders what
+  // matters. Loads start at once; only the exchange waits for the peer.
   if (plan.splitK > 1)
     w.clusterArriveRelaxed();
   w.barrier();
   if (plan.pdl)
     w.launchDependents();
-  w.ifThenElse(
-      w.eq(warpGroup, 0), [&] { producer(); }, [&] { consumer(warpGroup); });
+  w.ifThenElse(w.eq(warpGroup, 0), [&] { producer(); }, [&] { consumer(warpGroup); });
   w.end();
 }
 
@@ -173,7 +174,8 @@ void SsKernel::multiply(Value stage, Values &accumulators, bool first) {
   for (unsigned k = 0; k < 4; ++k) { // 32 bytes along K each: 2 units of 16 bytes in the descriptor
     Value rhsK = w.add(rhs, 2 * k);
     for (unsigned b = 0; b < plan.blocks; ++b)
-      accumulators[b] = w.wgmmaShared(plan.kind, plan.tileN, w.add(lhs[b], 2 * k), rhsK, accumulators[b], first && k == 0);
+      accumulators[b] =
+          w.wgmmaShared(plan.kind, plan.tileN, w.add(lhs[b], 2 * k), rhsK, accumulators[b], first && k == 0);
   }
   w.wgmmaCommit();
 }
@@ -285,7 +287,8 @@ void SsKernel::exchangeSums(Values &sums) {
     auto map = [&](Value pointer) -> Value {
       return kernel::MapSharedOp::create(w.builder, w.loc, w.i32(), w.pointerToInt(pointer), peer);
     };
-    Value target = w.add(map(w.offset(shared, plan.receive + (plan.splitK - 1 - d) * plan.exchangePieces() * stride)), own);
+    Value target =
+        w.add(map(w.offset(shared, plan.receive + (plan.splitK - 1 - d) * plan.exchangePieces() * stride)), own);
     Value barrier = map(exchange);
     for (unsigned piece = 0; piece < plan.exchangePieces(); ++piece) {
       Values bits;

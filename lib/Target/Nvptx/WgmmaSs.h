@@ -5,8 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Template wgmma_ss (KERNELS 4.3): both operands of a product come to shared memory by TMA, a producer warp group feeds
-// one or two consumer warp groups through one ring of stages that runs on across tiles, and the packed results of a tile
-// are stored while the next tile multiplies. `SsPlan` is everything that the schedule decides, computed once.
+// one or two consumer warp groups through one ring of stages that runs on across tiles, and the packed results of a
+// tile are stored while the next tile multiplies. `SsPlan` is everything that the schedule decides, computed once.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,7 +26,7 @@ struct SsPiece {
 struct SsPlan {
   kernel::GemmOp op;
   KernelWriter::Wgmma kind = KernelWriter::Wgmma::S8;
-  mlir::Type accumulator; ///< i32 or f32
+  mlir::Type accumulator;    ///< i32 or f32
   unsigned elementBytes = 1; ///< of the product's operands
   unsigned n = 0, k = 0, tileM = 0, tileN = 0, stages = 0, raster = 0, tokenRows = 0, splitK = 1;
   unsigned consumers = 2; ///< consumer warp groups, stacked along M
@@ -40,7 +40,7 @@ struct SsPlan {
   unsigned slice = 0; ///< columns that one CTA finishes: tileN / splitK
   /// Weight rows are permuted inside groups of `group` so that a thread owns `span` = group / 4 columns side by side.
   unsigned group = 0, span = 0;
-  unsigned accumulators() const { return tileN / 2; }      ///< of one m64 block
+  unsigned accumulators() const { return tileN / 2; } ///< of one m64 block
   unsigned sliceAccumulators() const { return slice / 2; }
   unsigned groups() const { return slice / group; }
 
@@ -52,8 +52,8 @@ struct SsPlan {
   };
   llvm::SmallVector<Result> results;
   llvm::SmallVector<SsPiece> atOnce, pending; ///< stores in the epilogue, and under the next tile's first steps
-  bool ragged = false;     ///< the last column tile reaches beyond N
-  unsigned firstPending = 0; ///< groups of columns from here on are pending
+  bool ragged = false;                        ///< the last column tile reaches beyond N
+  unsigned firstPending = 0;                  ///< groups of columns from here on are pending
   bool deferred() const { return !pending.empty(); }
   unsigned storeSteps = 1; ///< steps along K, peeled, under which the previous tile is stored
 

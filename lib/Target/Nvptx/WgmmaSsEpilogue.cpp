@@ -14,8 +14,8 @@ using namespace bitwright;
 using namespace bitwright::nvptx;
 using kernel::OperandKind;
 
-/// Erases what nobody uses among the operations after `before` (at the writer's place), except what gives `kept`: parts of
-/// a region that an instruction has replaced.
+/// Erases what nobody uses among the operations after `before` (at the writer's place), except what gives `kept`: parts
+/// of a region that an instruction has replaced.
 static void eraseDead(KernelWriter &w, Operation *before, ArrayRef<Value> kept) {
   Block *block = w.builder.getInsertionBlock();
   auto point = w.builder.getInsertionPoint();
@@ -72,8 +72,7 @@ void SsKernel::prepare(Value tile) {
     limits.push_back(plan.ragged ? w.select(valid, w.sub(w.constant(plan.n), firstColumn), 0) : w.zext(valid, w.i32()));
     for (auto [i, operand] : llvm::enumerate(plan.operands))
       if (operand.kind == OperandKind::Row)
-        rowOperands[i].push_back(
-            w.load(w.offset(operandPointers[i], safe, operand.type), operand.type, operand.bytes));
+        rowOperands[i].push_back(w.load(w.offset(operandPointers[i], safe, operand.type), operand.type, operand.bytes));
   }
   // An element operand is read in the epilogue: have it in the L2 by then.
   for (auto [i, operand] : llvm::enumerate(plan.operands))
@@ -89,15 +88,18 @@ void SsKernel::prepare(Value tile) {
         if (plan.ragged)
           width = w.minu(w.sub(w.constant(plan.n), column), plan.slice);
         Value at = w.add(w.mul(mine, plan.n), column);
-        kernel::PrefetchL2Op::create(w.builder, w.loc, w.offset(operandPointers[i], at, w.builder.getIntegerType(8 * bytes)),
+        kernel::PrefetchL2Op::create(w.builder, w.loc,
+                                     w.offset(operandPointers[i], at, w.builder.getIntegerType(8 * bytes)),
                                      w.mul(width, bytes));
       });
     }
 
   if (!plan.columnBytes)
     return;
-  // Column operands, 16 bytes a thread, by copies that need no register. Two buffers: warps may still read the last tile's.
-  columnBuffer = w.offset(shared, w.add(w.mul(w.add(w.mul(consumerId, 2), columnParity), plan.columnBytes), plan.columns));
+  // Column operands, 16 bytes a thread, by copies that need no register. Two buffers: warps may still read the last
+  // tile's.
+  columnBuffer =
+      w.offset(shared, w.add(w.mul(w.add(w.mul(consumerId, 2), columnParity), plan.columnBytes), plan.columns));
   unsigned chunks = plan.columnBytes / 16;
   for (unsigned base = 0; base < chunks; base += 128) {
     auto copy = [&] {
@@ -177,9 +179,8 @@ static Values loadSpan(KernelWriter &w, Type type, unsigned count, unsigned unit
 Values SsKernel::loadColumns(unsigned operand, unsigned block) {
   const SsPlan::Operand &column = plan.operands[operand];
   Value first = w.offset(columnBuffer, w.mul(quad, plan.span * column.bytes));
-  return loadSpan(w, column.type, plan.span, std::min(16u, plan.span * column.bytes), [&](unsigned i) {
-    return w.offset(first, column.shared + (block * plan.group + i) * column.bytes);
-  });
+  return loadSpan(w, column.type, plan.span, std::min(16u, plan.span * column.bytes),
+                  [&](unsigned i) { return w.offset(first, column.shared + (block * plan.group + i) * column.bytes); });
 }
 
 Values SsKernel::loadElements(unsigned operand, unsigned block, unsigned slot) {
@@ -257,8 +258,8 @@ Values SsKernel::epilogue(Values sums) {
         loaded[chunk][i] = loadElements(i, chunk / slots(), chunk % slots());
   };
 
-  bool guard = plan.tokenRows < plan.tileM &&
-               llvm::any_of(plan.operands, [](auto &o) { return o.kind == OperandKind::Table; });
+  bool guard =
+      plan.tokenRows < plan.tileM && llvm::any_of(plan.operands, [](auto &o) { return o.kind == OperandKind::Table; });
   Value zero = plan.accumulator.isF32() ? w.constantF32(0) : w.constant(0);
   SmallVector<Values> pointers(plan.results.size());
   for (unsigned r = 0; r < plan.results.size(); ++r)

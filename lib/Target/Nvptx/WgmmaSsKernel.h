@@ -33,7 +33,8 @@ private:
   void consumer(Value warpGroup);
   void multiply(Value stage, Values &accumulators, bool first);
   void release(Value stage);
-  /// One step along K: waits for the stage, multiplies, runs `between`, waits for the step before and releases its stage.
+  /// One step along K: waits for the stage, multiplies, runs `between`, waits for the step before and releases its
+  /// stage.
   Ring step(Ring ring, Value previous, Values &accumulators, bool first, llvm::function_ref<void()> between);
   void exchangeSums(Values &sums);
 
@@ -68,10 +69,10 @@ private:
   Value thread, shared, full, empty, exchange, rank, firstTile, tileStep, firstStep, endStep, tileRows, tiles;
   // Of a consumer thread:
   Value consumerId, lane128, warp, quad, rowInTile; ///< lane128: of the warp group; quad: lane % 4
-  Values scalars; ///< by operand: scalars and the shared-memory pointers of tables
+  Values scalars;                                   ///< by operand: scalars and the shared-memory pointers of tables
   // Of the current tile:
-  Value columnParity, firstColumn; ///< `firstColumn` of the thread
-  Values rowIndex, limits;         ///< by slot
+  Value columnParity, firstColumn;       ///< `firstColumn` of the thread
+  Values rowIndex, limits;               ///< by slot
   llvm::SmallVector<Values> rowOperands; ///< by operand, by slot
   Value columnBuffer;
   llvm::SmallVector<llvm::SmallVector<Values>> columns; ///< by group of columns, by operand

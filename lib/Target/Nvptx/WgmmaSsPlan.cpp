@@ -15,8 +15,8 @@ using kernel::OperandKind;
 
 static constexpr unsigned sharedLimit = 232448; // bytes of shared memory of one CTA on sm_90
 
-/// Registers that a thread of a consumer can keep for accumulators and results not stored yet: 232 (two consumers, after
-/// setmaxnreg) or 255 (one) less what addresses and the loop need.
+/// Registers that a thread of a consumer can keep for accumulators and results not stored yet: 232 (two consumers,
+/// after setmaxnreg) or 255 (one) less what addresses and the loop need.
 static unsigned keptRegisters(unsigned consumers) { return consumers == 2 ? 192 : 208; }
 
 static std::string describe(Type type) {
@@ -39,8 +39,8 @@ layout::Packing SsPlan::packing() const {
   packing.bits = 8 * elementBytes;
   packing.order = layout::Packing::Order::Pitched;
   // Accumulator 4j + w of a thread (t = lane % 4) is packed column 8j + 2t + w: the columns of a group are dealt out in
-  // pairs, so that t ends up with `span` of them side by side. Bits of the column in the group, lowest first: w, the pair's
-  // block j, the thread t.
+  // pairs, so that t ends up with `span` of them side by side. Bits of the column in the group, lowest first: w, the
+  // pair's block j, the thread t.
   unsigned inner = llvm::Log2_32(16 / elementBytes), groupBits = llvm::Log2_32(group);
   unsigned rowBits = std::max(groupBits, unsigned(llvm::countr_zero(tileN)));
   for (unsigned i = 0; i < inner; ++i)
@@ -66,9 +66,8 @@ SsPlan bitwright::nvptx::planWgmmaSs(kernel::GemmOp op, kernel::ScheduleAttr sch
   kernel::SegmentAttr segment = op.getSegment(0);
   Type lhs = segment.getLhs();
   if (!expect(segment.getPlace() == kernel::Place::None && segment.getGrouping() == kernel::Grouping::None,
-              "a segment with place none and grouping none, found place " +
-                  kernel::stringifyPlace(segment.getPlace()) + " and grouping " +
-                  kernel::stringifyGrouping(segment.getGrouping())) ||
+              "a segment with place none and grouping none, found place " + kernel::stringifyPlace(segment.getPlace()) +
+                  " and grouping " + kernel::stringifyGrouping(segment.getGrouping())) ||
       !expect(lhs.isInteger(8) || lhs.isF16() || lhs.isBF16(),
               "operands of type i8, f16 or bf16, found " + describe(lhs)))
     return plan;
@@ -81,8 +80,9 @@ SsPlan bitwright::nvptx::planWgmmaSs(kernel::GemmOp op, kernel::ScheduleAttr sch
   plan.k = segment.getK();
   unsigned step = plan.stepElements();
   plan.steps = llvm::divideCeil(plan.k, step);
-  if (!expect(plan.k * plan.elementBytes % 16 == 0, "rows of the left operand of a multiple of 16 bytes (TMA), found K = " +
-                                                        Twine(plan.k) + " of " + describe(lhs)))
+  if (!expect(plan.k * plan.elementBytes % 16 == 0,
+              "rows of the left operand of a multiple of 16 bytes (TMA), found K = " + Twine(plan.k) + " of " +
+                  describe(lhs)))
     return plan;
 
   plan.tileM = schedule.getTileM();
@@ -91,11 +91,11 @@ SsPlan bitwright::nvptx::planWgmmaSs(kernel::GemmOp op, kernel::ScheduleAttr sch
   plan.splitK = schedule.getSplitK();
   plan.pdl = schedule.getPdl();
   plan.consumers = schedule.getWarpsM() ? schedule.getWarpsM() : plan.tileM == 64 ? 1 : 2;
-  if (!expect(plan.consumers == 1 || plan.consumers == 2, "one or two consumer warp groups along M (warps_m), found " +
-                                                              Twine(plan.consumers)) ||
-      !expect(schedule.getWarpsN() <= 1 && schedule.getWarpsK() <= 1, "consumer warp groups along M only, found warps_n = " +
-                                                                          Twine(schedule.getWarpsN()) + ", warps_k = " +
-                                                                          Twine(schedule.getWarpsK())) ||
+  if (!expect(plan.consumers == 1 || plan.consumers == 2,
+              "one or two consumer warp groups along M (warps_m), found " + Twine(plan.consumers)) ||
+      !expect(schedule.getWarpsN() <= 1 && schedule.getWarpsK() <= 1,
+              "consumer warp groups along M only, found warps_n = " + Twine(schedule.getWarpsN()) +
+                  ", warps_k = " + Twine(schedule.getWarpsK())) ||
       !expect(plan.tileM && plan.tileM % (64 * plan.consumers) == 0 && plan.tileM <= 256,
               "tile_m of a multiple of 64 rows for each consumer and at most 256, found " + Twine(plan.tileM)) ||
       !expect(plan.tileN >= 16 && plan.tileN <= 256 && plan.tileN % 16 == 0,
@@ -108,10 +108,10 @@ SsPlan bitwright::nvptx::planWgmmaSs(kernel::GemmOp op, kernel::ScheduleAttr sch
     return plan;
   plan.blocks = plan.tileM / (64 * plan.consumers);
   plan.slice = plan.tileN / plan.splitK;
-  if (!expect(plan.slice % 16 == 0, "tile_n / split_k of a multiple of 16, found " + Twine(plan.tileN) + " / " +
-                                        Twine(plan.splitK)) ||
-      !expect(plan.splitK == 1 || plan.blocks == 1, "64 rows for each consumer with split_k, found " +
-                                                        Twine(64 * plan.blocks)) ||
+  if (!expect(plan.slice % 16 == 0,
+              "tile_n / split_k of a multiple of 16, found " + Twine(plan.tileN) + " / " + Twine(plan.splitK)) ||
+      !expect(plan.splitK == 1 || plan.blocks == 1,
+              "64 rows for each consumer with split_k, found " + Twine(64 * plan.blocks)) ||
       !expect(plan.splitK <= plan.steps, "at least one step along K for each of split_k = " + Twine(plan.splitK) +
                                              " CTAs, found K = " + Twine(plan.k)) ||
       !expect(plan.blocks * plan.accumulators() <= 128,
@@ -148,8 +148,8 @@ SsPlan bitwright::nvptx::planWgmmaSs(kernel::GemmOp op, kernel::ScheduleAttr sch
     kept += plan.blocks * 2 * result.words;
     words &= result.unit >= 4;
   }
-  // Results that wait need registers beside the next tile's accumulators, and a next tile: with few tokens, or K shared, a
-  // CTA has only one. As many groups of columns wait as there is room for; 64 words are what was measured.
+  // Results that wait need registers beside the next tile's accumulators, and a next tile: with few tokens, or K
+  // shared, a CTA has only one. As many groups of columns wait as there is room for; 64 words are what was measured.
   unsigned inUse = plan.blocks * plan.accumulators();
   // Element operands of a ragged tile have an address of their own for each load.
   if (plan.ragged && llvm::any_of(op.getOperandsAttr().getAsRange<kernel::OperandAttr>(),

@@ -4,9 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The rule that picked the fastest kernel on every Llama-3-8B layer measured on an H200 (KERNELS 4.3): as many CTAs as fill
-// the GPU in whole waves. With few tokens that fixes the width of a tile; where it would become narrow, two CTAs share
-// a tile's K instead.
+// The rule that picked the fastest kernel on every Llama-3-8B layer measured on an H200 (KERNELS 4.3): as many CTAs as
+// fill the GPU in whole waves. With few tokens that fixes the width of a tile; where it would become narrow, two CTAs
+// share a tile's K instead.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,9 +28,9 @@ struct Bucket {
 } // namespace
 
 // Boxes of the token operand end at M: TMA fills rows beyond M with zeros, which is slower than loading them.
-static constexpr Bucket ranges[] = {{1, 16, 64, 16},     {17, 32, 64, 32},   {33, 64, 64, 0},      {65, 128, 128, 0},
-                                   {129, 256, 128, 0}, {257, 512, 128, 0}, {513, 1024, 128, 0}, {1025, 2048, 128, 0},
-                                   {2049, 4096, 128, 0}, {4097, 0, 128, 0}};
+static constexpr Bucket ranges[] = {{1, 16, 64, 16},      {17, 32, 64, 32},   {33, 64, 64, 0},     {65, 128, 128, 0},
+                                    {129, 256, 128, 0},   {257, 512, 128, 0}, {513, 1024, 128, 0}, {1025, 2048, 128, 0},
+                                    {2049, 4096, 128, 0}, {4097, 0, 128, 0}};
 
 /// Stages that fit beside what the epilogue needs. With few tokens two CTAs should fit on a multiprocessor, so that the
 /// next kernel's first loads run before this one has ended (programmatic dependent launch).
@@ -48,8 +48,8 @@ static int64_t stagesFor(kernel::GemmOp op, ScheduleFields fields, Arch arch) {
   return fitting;
 }
 
-/// What a kernel takes, up to a factor: the columns that the busiest multiprocessor computes, with 32 more a tile for its
-/// start and its end.
+/// What a kernel takes, up to a factor: the columns that the busiest multiprocessor computes, with 32 more a tile for
+/// its start and its end.
 static int64_t cost(int64_t n, int64_t m, int64_t tileM, int64_t tileN) {
   int64_t tiles = llvm::divideCeil(m, tileM) * llvm::divideCeil(n, tileN);
   return llvm::divideCeil(tiles, multiprocessors) * (tileN + 32);
@@ -103,8 +103,8 @@ Schedules bitwright::nvptx::proposeWgmmaSs(Operation *op, Arch arch, bool candid
     fields.tileM = range.tileM;
     fields.tokenRows = range.tokenRows;
     fields.warpsM = range.tileM / 64;
-    // With many tiles the next kernel's early CTAs take multiprocessors from the last tiles of this one: 4 to 9 % slower at
-    // M = 2048 on an H200, faster up to 512.
+    // With many tiles the next kernel's early CTAs take multiprocessors from the last tiles of this one: 4 to 9 %
+    // slower at M = 2048 on an H200, faster up to 512.
     fields.pdl = range.hi && range.hi <= 512;
     if (range.hi)
       chooseWidth(n, range.hi, fields);
@@ -120,7 +120,8 @@ Schedules bitwright::nvptx::proposeWgmmaSs(Operation *op, Arch arch, bool candid
     if (!candidates) {
       // One kernel serves neighbouring ranges for which it is the choice.
       if (result.size() >= 2) {
-        ScheduleFields previous = ScheduleFields::of(result[result.size() - 2]), last = ScheduleFields::of(result.back());
+        ScheduleFields previous = ScheduleFields::of(result[result.size() - 2]),
+                       last = ScheduleFields::of(result.back());
         int64_t lo = previous.mLo;
         previous.mLo = last.mLo;
         previous.mHi = last.mHi;
@@ -133,14 +134,23 @@ Schedules bitwright::nvptx::proposeWgmmaSs(Operation *op, Arch arch, bool candid
       continue;
     }
     int64_t m = range.hi ? range.hi : 8192;
+    // Other groups of tile rows, where there are more rows than one holds.
+    for (int64_t raster : {8, 32})
+      if (m > 2048) {
+        ScheduleFields variation = chosen;
+        variation.raster = raster;
+        add(variation);
+      }
     int64_t least = std::numeric_limits<int64_t>::max();
     for (int64_t width = 32; width <= 256; width += 32)
       least = std::min(least, cost(n, m, range.tileM, width));
     for (int64_t width : {32, 48, 64, 96, 112, 128, 160, 192, 224, 256})
       for (int64_t split : {1, 2}) {
-        // What keeps the tensor cores half as busy as the best, or shares K among more CTAs than run at once, cannot win.
+        // What keeps the tensor cores half as busy as the best, or shares K among more CTAs than run at once, cannot
+        // win.
         int64_t tiles = llvm::divideCeil(m, range.tileM) * llvm::divideCeil(n, width);
-        if (split == 1 ? 2 * cost(n, m, range.tileM, width) > 3 * least : tiles * split > multiprocessors || 3 * tiles * split < multiprocessors)
+        if (split == 1 ? 2 * cost(n, m, range.tileM, width) > 3 * least
+                       : tiles * split > multiprocessors || 3 * tiles * split < multiprocessors)
           continue;
         ScheduleFields variation = fields;
         variation.tileN = width;
