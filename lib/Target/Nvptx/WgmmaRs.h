@@ -39,7 +39,7 @@ struct Plan {
   int64_t n = 0, k = 0, group = 0;
   unsigned tokens = 0, loadedTokens = 0; ///< of a tile; rows of the TMA box
   unsigned warpgroups = 0, blocks = 0;   ///< consumers; 64-row blocks of each
-  unsigned stages = 0, raster = 0, pending = 1;
+  unsigned stages = 0, raster = 0, pending = 2;
   unsigned splitK = 1; ///< CTAs of a cluster that share a tile's K; each finishes its part of the tokens
   bool pdl = false;
 

@@ -70,7 +70,8 @@ std::string rs::plan(kernel::GemmOp op, kernel::ScheduleAttr schedule, Plan &p) 
   p.warpgroups = schedule.getWarpsN() ? unsigned(schedule.getWarpsN()) : 2;
   p.stages = unsigned(schedule.getStages());
   p.raster = schedule.getRaster() ? unsigned(schedule.getRaster()) : 8;
-  p.pending = schedule.getInFlight() ? unsigned(schedule.getInFlight()) : 1;
+  // Two in flight leave 256 clocks to fetch and unpack a step's first k-block; no more registers than one.
+  p.pending = schedule.getInFlight() ? unsigned(schedule.getInFlight()) : 2;
   p.pdl = schedule.getPdl();
   if (p.tokens < 8 || p.tokens > 256 || p.tokens % (p.tokens > 32 ? 16 : 8))
     return expected("tile_m in 8, 16, 24, 32, 48, ..., 256", p.tokens);
@@ -196,7 +197,7 @@ Schedules bitwright::nvptx::proposeWgmmaRs(Operation *operation, Arch arch, bool
   if (candidates) {
     for (int64_t tokens : {16, 32, 64, 96, 128, 192, 256})
       for (Shape shape : shapes)
-        for (auto [inFlight, splitK] : {std::pair<int64_t, int64_t>(1, 1), {2, 1}, {1, 2}}) {
+        for (auto [inFlight, splitK] : {std::pair<int64_t, int64_t>(0, 1), {1, 1}, {3, 1}, {0, 2}}) {
           ScheduleFields fields = fill(tokens, shape, splitK);
           fields.inFlight = inFlight;
           if (splitK == 2 && tokens > 128)

@@ -21,7 +21,7 @@ kernel.gemm @raw_group32 n 66 segments [#kernel.segment<lhs = i8, rhs = i4, k = 
 }
 
 kernel.gemm @raw_group64 n 130 segments [#kernel.segment<lhs = i8, rhs = i4, k = 320, group = 64, grouping = two_level, place = before_mma>] operands [] results [i32]
-  schedules [#kernel.schedule<arch = "sm_90a", kind = wgmma_rs, tile_m = 24, tile_n = 128, stages = 3, in_flight = 2>] {
+  schedules [#kernel.schedule<arch = "sm_90a", kind = wgmma_rs, tile_m = 24, tile_n = 128, stages = 3, in_flight = 1>] {
 ^bb0(%acc: i32):
   kernel.emit %acc : i32
 }

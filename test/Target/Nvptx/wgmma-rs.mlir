@@ -23,7 +23,7 @@
 // CHECK: nvvm.wgmma.fence.aligned
 // CHECK-NEXT: kernel.wgmma_rs {{.*}} {n = 256 : i64, type = i8, zero}
 // CHECK-NEXT: nvvm.wgmma.commit.group.sync.aligned
-// CHECK: nvvm.wgmma.wait.group.sync.aligned 1
+// CHECK: nvvm.wgmma.wait.group.sync.aligned 2
 // CHECK: kernel.pin
 // CHECK: arith.muli
 // CHECK: kernel.pin
