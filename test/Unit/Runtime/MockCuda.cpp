@@ -441,10 +441,9 @@ CUresult cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned count,
   std::istringstream text(static_cast<const char *>(image));
   std::string word, kind, what;
   text >> word >> kind >> what;
-  if (std::memcmp(image,
-                  "\x7f"
-                  "ELF",
-                  4) == 0) { // a real one: kernels do nothing
+  // A real cubin or real PTX has every kernel, and they do nothing.
+  static const char elf[] = {0x7f, 'E', 'L', 'F'};
+  if (std::memcmp(image, elf, 4) == 0 || std::strstr(static_cast<const char *>(image), ".version")) {
     ++counts.modules;
     *module = new CUmod_st();
     (*module)->real = true;
