@@ -119,6 +119,9 @@ bool Warp::uniform(const Instruction &at, uint32_t index, const char *what, uint
   return true;
 }
 
+/// A loop that never ends must not hang the test.
+static constexpr uint64_t turnLimit = uint64_t(1) << 30;
+
 /// Runs until the warp waits, fails or ends; whether it got anywhere.
 static bool runWarp(Warp &warp) {
   if (warp.sleepAt && !warp.cluster->explain) {
@@ -134,7 +137,8 @@ static bool runWarp(Warp &warp) {
   do {
     const Instruction &instruction = code[warp.pc++];
     instruction.run(warp, instruction);
-    ++steps;
+    if (LLVM_UNLIKELY(++steps == turnLimit))
+      warp.fail(instruction, "no end in sight: expected a wait or the end within 2^30 operations");
   } while (warp.state == Warp::Ready);
   return steps > 1 || warp.pc != start;
 }
@@ -248,15 +252,22 @@ static void runCluster(Machine &machine, Cluster &cluster) {
       Instruction instruction;
       instruction.op = copy.op;
       std::string error;
-      if (done)
-        return order[0]->fail(instruction, "the CTAs ended with an asynchronous copy into their shared memory in flight");
       if (!land(machine, cluster, copy, error))
         return order[0]->fail(instruction, error);
       idle = 0;
       continue;
     }
-    if (done)
+    if (done) {
+      for (Cta &cta : cluster.ctas)
+        for (unsigned id = 0; id < 16; ++id)
+          if (cta.named[id].arrived) {
+            Instruction instruction;
+            instruction.op = machine.program->code.back().op;
+            return cta.warps[0].fail(instruction, llvm::formatv("the CTA ended with {0} of {1} threads arrived at barrier {2}",
+                                                                cta.named[id].arrived, cta.named[id].expected, id));
+          }
       return;
+    }
     // A warp may have arrived at a barrier in its last turn without another step.
     if (++idle > 1)
       return explainDeadlock(machine, cluster);

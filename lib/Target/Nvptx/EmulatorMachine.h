@@ -177,6 +177,13 @@ struct Cta {
   std::vector<uint32_t> registers;
   std::vector<uint64_t> states;
 
+  /// Its shared memory is gone: nobody may reach it any more.
+  bool ended() const {
+    for (const Warp &warp : warps)
+      if (warp.state != Warp::Done)
+        return false;
+    return true;
+  }
   Barrier *findBarrier(uint32_t address) {
     for (Barrier &barrier : barriers)
       if (barrier.address == address)

@@ -34,6 +34,10 @@ bool emulator::locateShared(Warp &warp, const Instruction &at, uint32_t address,
     return false;
   }
   offset = local - sharedBase;
+  if (cta != warp.cta && cta->ended()) {
+    warp.fail(at, llvm::formatv("reaches the shared memory of CTA ({0}, {1}), which has ended", cta->x, cta->y), int(lane));
+    return false;
+  }
   return true;
 }
 
@@ -534,6 +538,10 @@ void runStoreAsync(Warp &warp, const Instruction &i) {
 bool emulator::land(Machine &machine, Cluster &cluster, const AsyncCopy &copy, std::string &error) {
   Cta &cta = cluster.ctas[copy.destinationCta];
   uint8_t *shared = cta.shared.data(), *state = cta.state.data();
+  if (cta.ended()) {
+    error = llvm::formatv("CTA ({0}, {1}) ended with an asynchronous copy into its shared memory in flight", cta.x, cta.y);
+    return false;
+  }
   switch (copy.kind) {
   case AsyncCopy::Tensor: {
     const std::vector<uint8_t> &source = copy.map->buffer->bytes;

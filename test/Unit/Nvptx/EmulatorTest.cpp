@@ -527,7 +527,7 @@ TEST_F(Tma, ArrivalBeyondTheCount) {
 TEST_F(Tma, EndsInFlight) {
   start();
   load();
-  EXPECT_SAYS(run(), "ended with an asynchronous copy into their shared memory in flight");
+  EXPECT_SAYS(run(), "ended with an asynchronous copy into its shared memory in flight");
 }
 TEST_F(Tma, NoBarrier) {
   start();
@@ -620,6 +620,35 @@ TEST_F(Emulation, ClusterPush) { // each CTA sends its thread numbers to the oth
   ASSERT_EQ(run(), "");
   EXPECT_EQ(words()[3], 1003u);
   EXPECT_EQ(words()[32 + 3], 3u);
+}
+TEST_F(Emulation, EndedCta) { // the first CTA ends without waiting for what the second sends it
+  begin(32, {}, 64, 1024, 2, 2);
+  Value tid = thread(), shared = w->sharedMemory(), barrier = w->offset(shared, 512), rank = w->clusterRank();
+  w->ifThen(w->eq(tid, 0), [&] { w->barrierInit(barrier, 1); });
+  w->clusterArriveRelaxed();
+  w->clusterWait();
+  w->ifThen(w->eq(rank, 1), [&] {
+    w->arrive(barrier);
+    w->barrier();
+    kernel::ArriveRemoteOp::create(w->builder, w->loc, w->pointerToInt(barrier), w->constant(0));
+  });
+  w->end();
+  unsigned failures = 0;
+  std::string text;
+  for (launch.seed = 1; launch.seed < 20; ++launch.seed) {
+    ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+      text = diagnostic.str();
+      return success();
+    });
+    failures += failed(emulate(w->function, launch));
+  }
+  EXPECT_GT(failures, 3u);
+  EXPECT_SAYS(text, "reaches the shared memory of CTA (0, 0), which has ended");
+}
+TEST_F(Emulation, BarrierLeftBehind) {
+  begin(64, {}, 32);
+  w->ifThen(w->ult(thread(), 32), [&] { NVVM::BarrierArriveOp::create(w->builder, w->loc, w->constant(2), w->constant(64)); });
+  EXPECT_SAYS(run(), "the CTA ended with 32 of 64 threads arrived at barrier 2");
 }
 TEST_F(Emulation, ClusterRankOutside) {
   begin(32, {}, 64, 1024);

@@ -60,7 +60,7 @@ TEST(Packing, EveryTemplate) {
   unsigned checked = 0;
   for (auto [kind, arch] : {std::pair(GpuTemplate::WgmmaSs, Arch::Sm90a), {GpuTemplate::Multistage, Arch::Sm80},
                             {GpuTemplate::WgmmaRs, Arch::Sm90a}, {GpuTemplate::Decode, Arch::Sm90a}, {GpuTemplate::Decode, Arch::Sm80}})
-    for (unsigned seed = 0; seed < 40; ++seed) {
+    for (unsigned seed = 0; seed < 30; ++seed) {
       GemmCase test = makeCase(context, seed, kind, arch);
       if (!test.schedule)
         continue;
@@ -78,7 +78,7 @@ TEST(Packing, EveryTemplate) {
         ++checked;
       }
     }
-  EXPECT_GE(checked, 150u);
+  EXPECT_GE(checked, 120u);
 }
 
 TEST(Packing, Bijection) {
