@@ -246,7 +246,8 @@ private:
       else if (key == "percentile")
         scheme.percentile = percent(value, full);
       else
-        fail(line, Twine(full) + ": unknown key; expected one of format, granularity, zero_point, rounding, clip, percentile");
+        fail(line, Twine(full) +
+                       ": unknown key; expected one of format, granularity, zero_point, rounding, clip, percentile");
     });
     if (error.empty() && scheme.zeroPoint && (!scheme.group || scheme.twoLevel))
       fail(node, prefix + ".zero_point: expected granularity 'group N' with zero points, found another one");
@@ -266,8 +267,8 @@ private:
       return;
     if ((kind != "group" && kind != "two_level") || size.trim().getAsInteger(10, scheme.group) || scheme.group < 8 ||
         scheme.group % 8 || scheme.group > 65536)
-      fail(node, key + ": expected axis, tensor, 'group N' or 'two_level N' with N a multiple of 8, found '" + text +
-                     "'");
+      fail(node,
+           key + ": expected axis, tensor, 'group N' or 'two_level N' with N a multiple of 8, found '" + text + "'");
   }
   void parseActivations(yaml::Node *node, const Twine &where, ActivationScheme &scheme) {
     std::string prefix = where.str();
@@ -392,9 +393,10 @@ ArrayRef<StringRef> Recipe::builtinNames() {
 }
 
 bool Recipe::needsSecondMoments() const {
-  return quantize && (weights.rounding == WeightRounding::Gptq || llvm::any_of(overrides, [](const RecipeOverride &entry) {
-                        return entry.hasWeights && entry.weights.rounding == WeightRounding::Gptq;
-                      }));
+  return quantize &&
+         (weights.rounding == WeightRounding::Gptq || llvm::any_of(overrides, [](const RecipeOverride &entry) {
+            return entry.hasWeights && entry.weights.rounding == WeightRounding::Gptq;
+          }));
 }
 
 bool Recipe::needsStatistics() const {

@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A recipe is a built-in name (`float`, `w8a8`, `w4a8`, ...) or a YAML file; docs/Recipes.md lists the keys. Errors read
-// "FILE:LINE: KEY: expected ..., found ...". Keys that a file leaves out have the values of `w8a8`.
+// A recipe is a built-in name (`float`, `w8a8`, `w4a8`, ...) or a YAML file; docs/Recipes.md lists the keys. Errors
+// read "FILE:LINE: KEY: expected ..., found ...". Keys that a file leaves out have the values of `w8a8`.
 //
 //===----------------------------------------------------------------------===//
 
@@ -93,7 +93,8 @@ struct Recipe {
   static llvm::ArrayRef<llvm::StringRef> builtinNames();
   /// Some weights are rounded with second moments.
   bool needsSecondMoments() const;
-  /// Some scheme takes its scales from calibration, or its rounding (bias correction only uses statistics that are there).
+  /// Some scheme takes its scales from calibration, or its rounding (bias correction only uses statistics that are
+  /// there).
   bool needsStatistics() const;
 
   /// The scheme of the operation `name` of kind `mnemonic` ("conv"): defaults, then keep_float, then overrides in

@@ -23,9 +23,9 @@ namespace bitwright {
 constexpr llvm::StringLiteral weightSchemeAttr = "qnn.weight_scheme";         ///< #qnn.scheme of the weight operand
 constexpr llvm::StringLiteral weightClipAttr = "qnn.weight_clip";             ///< "absmax", "mse" or "percentile"
 constexpr llvm::StringLiteral weightPercentileAttr = "qnn.weight_percentile"; ///< f64, for clip = percentile
-constexpr llvm::StringLiteral weightZeroPointAttr = "qnn.weight_zero_point";   ///< unit: groups have a zero point each
-constexpr llvm::StringLiteral weightRoundingAttr = "qnn.weight_rounding";      ///< "gptq"; absent: to nearest
-constexpr llvm::StringLiteral weightOnlyAttr = "qnn.weight_only";             ///< unit: codes of the weight, floats of the input
+constexpr llvm::StringLiteral weightZeroPointAttr = "qnn.weight_zero_point";  ///< unit: groups have a zero point each
+constexpr llvm::StringLiteral weightRoundingAttr = "qnn.weight_rounding";     ///< "gptq"; absent: to nearest
+constexpr llvm::StringLiteral weightOnlyAttr = "qnn.weight_only"; ///< unit: codes of the weight, floats of the input
 constexpr llvm::StringLiteral activationSchemeAttr = "qnn.activation_scheme"; ///< #qnn.scheme of the result
 constexpr llvm::StringLiteral rangeAttr = "qnn.range";                        ///< array<f64: low, high> of the result
 constexpr llvm::StringLiteral keepFloatAttr = "qnn.keep_float";               ///< why the operation stays in float
@@ -76,14 +76,14 @@ std::optional<Grid> gridOf(qnn::DequantizeOp op);
 
 /// A rounded weight: codes in the order of the weight, and its parameters in the order of their tensor.
 struct RoundedWeight {
-  qnn::SchemeAttr scheme;         ///< of the codes: of a two-level weight <s8, axis 0>
+  qnn::SchemeAttr scheme; ///< of the codes: of a two-level weight <s8, axis 0>
   std::vector<int32_t> codes;
-  std::vector<float> scales;      ///< one, one a slice, or one a group [N, K/group]
+  std::vector<float> scales;       ///< one, one a slice, or one a group [N, K/group]
   std::vector<int32_t> zeroPoints; ///< empty: 0; else one a scale
-  int64_t twoLevelGroup = 0;      ///< > 0: the 8-bit codes are two-level in groups of so many columns
+  int64_t twoLevelGroup = 0;       ///< > 0: the 8-bit codes are two-level in groups of so many columns
   std::vector<int64_t> shape;
-  /// Of GPTQ: its output error over that of rounding to nearest (the better of the two was kept); else negative, and why
-  /// it was not tried although the recipe asks for it.
+  /// Of GPTQ: its output error over that of rounding to nearest (the better of the two was kept); else negative, and
+  /// why it was not tried although the recipe asks for it.
   double gptqRatio = -1;
   std::string gptqReason;
 

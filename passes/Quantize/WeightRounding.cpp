@@ -51,8 +51,8 @@ static WeightClip clipOf(Operation *product) {
   return clip == "mse" ? WeightClip::Mse : clip == "percentile" ? WeightClip::Percentile : WeightClip::AbsMax;
 }
 
-/// Rounds with the second moments of the product's input, keeping the better of GPTQ and nearest; none (with the reason in
-/// `result`) when there are none or the scheme is not row by row. `weights`: rows x columns.
+/// Rounds with the second moments of the product's input, keeping the better of GPTQ and nearest; none (with the reason
+/// in `result`) when there are none or the scheme is not row by row. `weights`: rows x columns.
 static std::optional<BetterRounding> roundWithMoments(Operation *product, ArrayRef<double> weights, int64_t rows,
                                                       int64_t columns, int64_t group, const ColumnQuantizer &quantizer,
                                                       RoundedWeight &result) {
@@ -66,8 +66,8 @@ static std::optional<BetterRounding> roundWithMoments(Operation *product, ArrayR
     return std::nullopt;
   }
   if (moments->columns != columns || rows % moments->groups) {
-    result.gptqReason = "the second moments are of " + std::to_string(moments->columns) + " columns, its weights have " +
-                        std::to_string(columns);
+    result.gptqReason = "the second moments are of " + std::to_string(moments->columns) +
+                        " columns, its weights have " + std::to_string(columns);
     return std::nullopt;
   }
   GptqProblem problem{getName(product).str(), rows, columns, moments->groups, weights, moments->matrix};
@@ -116,9 +116,8 @@ static FailureOr<RoundedWeight> roundGroups(Operation *product, SchemeAttr schem
     return result;
   }
   // Codes of fewer than 4 bits are stored in 4.
-  result.scheme =
-      SchemeAttr::get(product->getContext(), bitsOf(scheme.getStorage()) <= 4 ? "s4" : scheme.getStorage(),
-                      Granularity::Group, 1, group);
+  result.scheme = SchemeAttr::get(product->getContext(), bitsOf(scheme.getStorage()) <= 4 ? "s4" : scheme.getStorage(),
+                                  Granularity::Group, 1, group);
   UniformColumns::Options options;
   options.bits = bitsOf(scheme.getStorage());
   options.symmetric = !product->hasAttr(weightZeroPointAttr);

@@ -262,8 +262,8 @@ private:
     }
   }
 
-  /// A linear layer on weights of 8 or 4 bits, two-level groups (R16) or float groups; codes in and out, or codes with a
-  /// scale a token and floats behind.
+  /// A linear layer on weights of 8 or 4 bits, two-level groups (R16) or float groups; codes in and out, or codes with
+  /// a scale a token and floats behind.
   void addLinear(Value input, int64_t channels) {
     auto element = builder.getI8Type();
     auto f32 = builder.getF32Type();
@@ -274,7 +274,8 @@ private:
       Value x = emit<qnn::DequantizeOp>(f32, last, floatConstant(0.02f), Value(), qnn::SchemeAttr::get(context, "s8"));
       auto scheme = qnn::SchemeAttr::get(context, "s8", qnn::Granularity::PerToken, -1, 0);
       auto scalar = [&](Type type) { return RankedTensorType::get({}, type); };
-      auto quantize = qnn::QuantizeDynamicOp::create(builder, builder.getUnknownLoc(), scalar(element), scalar(f32), x, scheme);
+      auto quantize =
+          qnn::QuantizeDynamicOp::create(builder, builder.getUnknownLoc(), scalar(element), scalar(f32), x, scheme);
       setName(quantize, "s" + std::to_string(step) + "." + std::to_string(count++));
       if (failed(shapes.visit(quantize, /*refineTypes=*/true)))
         llvm::report_fatal_error("the generator made an illegal operation");
@@ -289,18 +290,20 @@ private:
     case 0:
     case 1:
       sum = emit<dyadic::LinearOp>(builder.getI32Type(), last,
-                                   form ? weight({outputs, channels}, 4, -8, 7) : weight({outputs, channels}, 8, -127, 127),
+                                   form ? weight({outputs, channels}, 4, -8, 7)
+                                        : weight({outputs, channels}, 8, -127, 127),
                                    perToken ? Value() : weight({outputs}, 32, -2000, 2000), i32(zero));
       break;
     case 2: // code * S + m with S <= 7 and m in [-100, 20] never leaves [-127, 127]
-      sum = emit<dyadic::LinearTwoLevelOp>(builder.getI32Type(), last, weight({outputs, channels}, 4, -8, 7),
-                                           weight({outputs, groups}, 8, 1, 7), weight({outputs, groups}, 16, -100, 20),
-                                           perToken ? Value() : weight({outputs}, 32, -2000, 2000), groupAttr, i32(zero));
+      sum =
+          emit<dyadic::LinearTwoLevelOp>(builder.getI32Type(), last, weight({outputs, channels}, 4, -8, 7),
+                                         weight({outputs, groups}, 8, 1, 7), weight({outputs, groups}, 16, -100, 20),
+                                         perToken ? Value() : weight({outputs}, 32, -2000, 2000), groupAttr, i32(zero));
       break;
     default: {
       Value zeros = pick(2) ? weight({outputs, groups}, 8, -8, 7) : Value();
-      Value partial = emit<dyadic::LinearGroupsOp>(builder.getI32Type(), last, weight({outputs, channels}, 4, -8, 7), zeros,
-                                                   groupAttr, i32(zero));
+      Value partial = emit<dyadic::LinearGroupsOp>(builder.getI32Type(), last, weight({outputs, channels}, 4, -8, 7),
+                                                   zeros, groupAttr, i32(zero));
       real = emit<qnn::CombineGroupsOp>(f32, partial, floatWeight({outputs, groups}));
       if (rowScale)
         real = emit<qnn::MulOp>(f32, real, rowScale);
@@ -310,8 +313,8 @@ private:
     if (!real && perToken)
       real = emit<qnn::DequantizeAccumulatorOp>(f32, sum, rowScale, floatWeight({outputs}));
     if (real)
-      result = emit<qnn::QuantizeOp>(element, emit<qnn::GeluOp>(f32, real, builder.getBoolAttr(false)), floatConstant(0.05f), Value(),
-                                     qnn::SchemeAttr::get(context, "s8"));
+      result = emit<qnn::QuantizeOp>(element, emit<qnn::GeluOp>(f32, real, builder.getBoolAttr(false)),
+                                     floatConstant(0.05f), Value(), qnn::SchemeAttr::get(context, "s8"));
     else
       result = rescale(sum, typicalBits(channels), 3);
     values.push_back(emit<qnn::TransposeOp>(element, result, i64s({0, 3, 1, 2})));
@@ -349,7 +352,8 @@ private:
       outputs += outputs % 2;
     }
     int64_t perGroup = channels / groups;
-    Value w = pick(4) ? weight({outputs, perGroup, kh, kw}, 8, -127, 127) : weight({outputs, perGroup, kh, kw}, 4, -8, 7),
+    Value w = pick(4) ? weight({outputs, perGroup, kh, kw}, 8, -127, 127)
+                      : weight({outputs, perGroup, kh, kw}, 4, -8, 7),
           b = pick(2) ? weight({outputs}, 32, -3000, 3000) : Value();
     Value sum = emit<dyadic::ConvOp>(builder.getI32Type(), input, w, b, i64s({stride, stride}),
                                      i64s({ph, pw, pw == 0 ? ph : 0, pw}), i64s({dilation, dilation}),

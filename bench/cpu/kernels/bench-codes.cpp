@@ -48,9 +48,14 @@ int main(int argc, char **argv) {
     const char *name;
     Form form;
     int64_t group;
-  } forms[] = {{"s8", Form::PerToken8, 0},       {"s4 channel", Form::PerToken4, 0}, {"two-level 128", Form::TwoLevel, 128},
-               {"two-level 32", Form::TwoLevel, 32}, {"groups 128", Form::Groups, 128},  {"groups 32", Form::Groups, 32},
-               {"w4a16 128", Form::WeightOnly4, 128}, {"w8a16", Form::WeightOnly8, 0}};
+  } forms[] = {{"s8", Form::PerToken8, 0},
+               {"s4 channel", Form::PerToken4, 0},
+               {"two-level 128", Form::TwoLevel, 128},
+               {"two-level 32", Form::TwoLevel, 32},
+               {"groups 128", Form::Groups, 128},
+               {"groups 32", Form::Groups, 32},
+               {"w4a16 128", Form::WeightOnly4, 128},
+               {"w8a16", Form::WeightOnly8, 0}};
   std::string records;
   std::printf("%s, one core; microseconds (times as fast as s8)\n%-16s", nameOf(isa).str().c_str(), "layer, rows");
   for (auto &form : forms)

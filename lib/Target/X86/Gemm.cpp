@@ -56,9 +56,7 @@ private:
   std::optional<CodedProduct> coded; ///< weights that stay codes in memory
   Value rowSums;
   std::optional<RunCopier> copier;
-  unsigned maxPanels(Isa isa) const {
-    return coded ? CodedProduct::maxPanels(isa) : MicroKernel::maxPanels(isa, kind);
-  }
+  unsigned maxPanels(Isa isa) const { return coded ? CodedProduct::maxPanels(isa) : MicroKernel::maxPanels(isa, kind); }
   unsigned rowsFor(Isa isa, unsigned nr) const {
     return coded ? CodedProduct::rowsFor(isa) : MicroKernel::rowsFor(isa, kind, nr);
   }
@@ -88,8 +86,8 @@ void GemmEmitter::packWeights() {
     layout = coded->layout;
     if (a.isFloat)
       start = k.constantBuffer(
-          "bias f32", ArrayRef<float>(padBias(a.groups, layout.n,
-                                              a.bias ? toFloats(*k.constant(a.bias)) : std::vector<float>())));
+          "bias f32",
+          ArrayRef<float>(padBias(a.groups, layout.n, a.bias ? toFloats(*k.constant(a.bias)) : std::vector<float>())));
     return;
   }
   auto weight = k.constant(a.weight);

@@ -164,8 +164,8 @@ public:
   void pack();
   /// Bytes of the sums of a row.
   int64_t bytesOfSums() const { return scalesCodes() ? (groups + 1) / 2 * 4 : groups * 4; }
-  /// Sums X of the input's codes a row and group into `sums`: i32 [rows][groups] (times -8 where that is what the codes'
-  /// offset asks for), or 16 bits [rows][groups rounded up to 2].
+  /// Sums X of the input's codes a row and group into `sums`: i32 [rows][groups] (times -8 where that is what the
+  /// codes' offset asks for), or 16 bits [rows][groups rounded up to 2].
   void sumRows(mlir::Value a, int64_t rowBytes, mlir::Value rows, mlir::Value sums);
   /// Accumulators of `rows` rows (at most rowsFor) and `nr` panels from `panelIndex` on, to `to`: [rowsFor][nr][16].
   void emit(mlir::Value a, int64_t rowBytes, mlir::Value sums, mlir::Value panelIndex, unsigned nr, mlir::Value rows,

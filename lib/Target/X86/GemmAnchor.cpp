@@ -116,11 +116,11 @@ FailureOr<ConvAnchor> findConvAnchor(KernelBuilder &k) {
       readOperands(linear, anchor), readLinear(linear, anchor), anchor.zeroPoint = linear.getInputZeroPoint();
       anchor.columnGroup = int64_t(linear.getGroup());
       anchor.zeroPoints = linear.getZeroPoint();
-      auto combine = linear.getOutput().hasOneUse()
-                         ? dyn_cast<qnn::CombineGroupsOp>(*linear.getOutput().user_begin())
-                         : qnn::CombineGroupsOp();
+      auto combine = linear.getOutput().hasOneUse() ? dyn_cast<qnn::CombineGroupsOp>(*linear.getOutput().user_begin())
+                                                    : qnn::CombineGroupsOp();
       if (!combine || combine.getInput() != linear.getOutput())
-        return linear.emitOpError("expected the sum over groups (qnn.combine_groups) in the region of its partial sums"),
+        return linear.emitOpError(
+                   "expected the sum over groups (qnn.combine_groups) in the region of its partial sums"),
                failure();
       anchor.floatSums = true;
       anchor.scales = combine.getScale();

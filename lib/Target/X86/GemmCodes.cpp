@@ -67,12 +67,12 @@ void CodedProduct::pack() {
     for (int64_t &code : stored)
       code = isSigned ? code + 8 : code & 15;
   std::vector<uint8_t> packed = packIntegerPanels(layout, stored, a.taps);
-  codes = k.constantBuffer(nibbles ? (isSigned ? "codes [group][N/16][K/8][16][8] s4 + 8" : "codes [group][N/16][K/8][16][8] u4")
-                                   : "weights [group][N/16][K/4][16][4] s8",
-                           ArrayRef<uint8_t>(packed));
+  codes = k.constantBuffer(
+      nibbles ? (isSigned ? "codes [group][N/16][K/8][16][8] s4 + 8" : "codes [group][N/16][K/8][16][8] u4")
+              : "weights [group][N/16][K/4][16][4] s8",
+      ArrayRef<uint8_t>(packed));
   if (a.groups == 1 && a.taps == 1)
-    k.markPacked(packed, a.codes,
-                 nibbles ? ConstantBuffer::Order::PanelNibbles : ConstantBuffer::Order::PanelBytes,
+    k.markPacked(packed, a.codes, nibbles ? ConstantBuffer::Order::PanelNibbles : ConstantBuffer::Order::PanelBytes,
                  nibbles && isSigned);
 
   int64_t places = layout.groups * layout.panels() * groups;
@@ -92,7 +92,8 @@ void CodedProduct::pack() {
     forEachParameter(layout, groups, {}, [&](int64_t place, int64_t lane, int64_t channel, int64_t group) {
       lanes[size_t(place * kLanes + lane)] = int16_t(zeroOf(channel, group) + (nibbles ? 8 : 0));
     });
-    zeros = k.constantBuffer("zero points of the stored codes [group][N/16][K/group][16] s16", ArrayRef<int16_t>(lanes));
+    zeros =
+        k.constantBuffer("zero points of the stored codes [group][N/16][K/group][16] s16", ArrayRef<int16_t>(lanes));
   }
   if (a.isFloat) {
     auto bias = a.bias ? toFloats(*k.constant(a.bias)) : std::vector<float>();
@@ -116,9 +117,9 @@ void CodedProduct::pack() {
   // The input's zero point times the weights' sums: into the start, or for float sums group by group.
   std::vector<int64_t> bias = a.bias ? toIntegers(*k.constant(a.bias)) : std::vector<int64_t>();
   if (!a.floatSums) {
-    start = k.constantBuffer("bias with zero point folded in, s32",
-                             ArrayRef<int32_t>(foldBias(a.groups, layout.n, a.depth(), a.integerWeights(k), bias,
-                                                        a.zeroPoint, 0)));
+    start = k.constantBuffer(
+        "bias with zero point folded in, s32",
+        ArrayRef<int32_t>(foldBias(a.groups, layout.n, a.depth(), a.integerWeights(k), bias, a.zeroPoint, 0)));
     return;
   }
   if (a.zeroPoint) {
@@ -130,7 +131,8 @@ void CodedProduct::pack() {
         sum += q[size_t(channel * a.depth() + group * columns + i)] - zeroOf(channel, group);
       lanes[size_t(place * kLanes + lane)] = int32_t(uint32_t(a.zeroPoint * sum));
     });
-    corrections = k.constantBuffer("zero point times sums of weights [N/16][K/group][16] s32", ArrayRef<int32_t>(lanes));
+    corrections =
+        k.constantBuffer("zero point times sums of weights [N/16][K/group][16] s32", ArrayRef<int32_t>(lanes));
   }
 }
 
@@ -264,8 +266,8 @@ struct Lanes {
 
 /// Sums of products over steps of 8 k. `sums`: [mr][nr][parts][halves]; `panel` points to the first step of each
 /// panel; `change` is applied to unpacked codes.
-SmallVector<Value> CodedProduct::sumSteps(unsigned mr, unsigned nr, Value input, int64_t rowBytes, ArrayRef<Value> panel,
-                                          int64_t steps, unsigned halves, ValueRange start,
+SmallVector<Value> CodedProduct::sumSteps(unsigned mr, unsigned nr, Value input, int64_t rowBytes,
+                                          ArrayRef<Value> panel, int64_t steps, unsigned halves, ValueRange start,
                                           llvm::function_ref<Value(unsigned, Value)> change) {
   Lanes lanes{k, k.isa != Isa::Avx2};
   unsigned parts = lanes.parts();
@@ -283,9 +285,8 @@ SmallVector<Value> CodedProduct::sumSteps(unsigned mr, unsigned nr, Value input,
           unpacked.push_back(change ? change(j, raw) : raw);
         }
       for (unsigned m = 0; m < mr; ++m) {
-        Value x =
-            k.splat(k.load(k.intType(32), 1, k.gep(input, k.add(k.mul(s, 8), int64_t(m) * rowBytes + half * 4))),
-                    lanes.width());
+        Value x = k.splat(k.load(k.intType(32), 1, k.gep(input, k.add(k.mul(s, 8), int64_t(m) * rowBytes + half * 4))),
+                          lanes.width());
         for (unsigned j = 0; j < nr; ++j)
           for (unsigned p = 0; p < parts; ++p) {
             Value &sum = next[((m * nr + j) * parts + p) * halves + (halves == 2 ? half : 0)];
@@ -303,9 +304,7 @@ void CodedProduct::emitTwoLevel(unsigned mr, unsigned nr, Value input, int64_t r
   unsigned halves = mr == 1 ? 2 : 1; // a lonely row's chains of additions are cut in two
   int64_t steps = columns / 8, pairs = (groups + 1) / 2;
   auto panel = [&](unsigned j) { return k.add(panelIndex, j); };
-  auto asWords = [&](Value v) -> Value {
-    return vector::BitCastOp::create(k.b, k.loc, cast<VectorType>(words), v);
-  };
+  auto asWords = [&](Value v) -> Value { return vector::BitCastOp::create(k.b, k.loc, cast<VectorType>(words), v); };
   SmallVector<Value> acc;
   for (unsigned m = 0; m < mr; ++m)
     for (unsigned j = 0; j < nr; ++j) {
@@ -317,10 +316,11 @@ void CodedProduct::emitTwoLevel(unsigned mr, unsigned nr, Value input, int64_t r
   acc = k.forLoop(k.i64(0), k.i64(pairs), 1, acc, [&](Value pair, ValueRange carried) {
     SmallVector<Value> next(carried.begin(), carried.end()), offsets;
     for (unsigned j = 0; j < nr; ++j)
-      offsets.push_back(asWords(
-          k.load(k.intType(32), kLanes, k.gep(zeros, k.mul(k.add(k.mul(panel(j), pairs), pair), kStepBytes)), {}, true)));
+      offsets.push_back(asWords(k.load(
+          k.intType(32), kLanes, k.gep(zeros, k.mul(k.add(k.mul(panel(j), pairs), pair), kStepBytes)), {}, true)));
     for (unsigned m = 0; m < mr; ++m) {
-      Value x = asWords(k.splat(k.load(k.intType(32), 1, k.gep(sums, k.mul(k.add(pair, int64_t(m) * pairs), 4))), kLanes));
+      Value x =
+          asWords(k.splat(k.load(k.intType(32), 1, k.gep(sums, k.mul(k.add(pair, int64_t(m) * pairs), 4))), kLanes));
       for (unsigned j = 0; j < nr; ++j) {
         Value &sum = next[(m * nr + j) * halves];
         sum = k.intrinsic("llvm.x86.avx512.vpdpwssd.512", i32, {sum, x, offsets[j]});
@@ -407,8 +407,8 @@ void CodedProduct::emitIntegers(unsigned mr, unsigned nr, Value input, int64_t r
       if (a.floatSums)
         scale = k.load(k.f32(), kLanes, k.gep(parameters, k.mul(place(j), kStepBytes)), {}, true);
       if (twoLevel) {
-        scale = arith::ExtUIOp::create(k.b, k.loc, i32,
-                                       k.load(k.intType(8), kLanes, k.gep(parameters, k.mul(place(j), kLanes)), {}, true));
+        scale = arith::ExtUIOp::create(
+            k.b, k.loc, i32, k.load(k.intType(8), kLanes, k.gep(parameters, k.mul(place(j), kLanes)), {}, true));
         // The offset of an even group is the low half of a pair, that of an odd one the high half.
         Value pair = k.add(k.mul(panel(j), pairs), k.div(g, k.i64(2)));
         Value up = arith::TruncIOp::create(k.b, k.loc, k.intType(32), k.mul(k.sub(k.i64(1), k.rem(g, k.i64(2))), 16));
@@ -426,8 +426,9 @@ void CodedProduct::emitIntegers(unsigned mr, unsigned nr, Value input, int64_t r
         if (a.floatSums)
           sum = f.fma(f.toFloat(sum), scale, k.load(k.f32(), kLanes, total(m, j)));
         else if (twoLevel)
-          sum = make(make(k.load(k.intType(32), kLanes, total(m, j)), make(sum, scale, arith::MulIOp()), arith::AddIOp()),
-                     make(rowSum(m), offset, arith::MulIOp()), arith::AddIOp());
+          sum =
+              make(make(k.load(k.intType(32), kLanes, total(m, j)), make(sum, scale, arith::MulIOp()), arith::AddIOp()),
+                   make(rowSum(m), offset, arith::MulIOp()), arith::AddIOp());
         k.store(sum, total(m, j));
       }
     }

@@ -58,8 +58,8 @@ public:
 
   /// Symbolic shape of any tensor value of the region (block arguments and constants included).
   const SymbolicShape &shape(mlir::Value tensor) const { return shapes.get(tensor); }
-  /// The constant behind a tensor value: a constant operand's block argument, a constant op in the body, or a dequantize
-  /// of constants in the body (computed here: float weights where no kernel unpacks codes).
+  /// The constant behind a tensor value: a constant operand's block argument, a constant op in the body, or a
+  /// dequantize of constants in the body (computed here: float weights where no kernel unpacks codes).
   std::optional<WeightData> constant(mlir::Value tensor) const;
   /// The same as code sees it: an immediate if all elements are equal, else a constant buffer.
   const ConstantTensor &constantTensor(mlir::Value tensor);

@@ -24,8 +24,8 @@
 
 namespace bitwright::x86 {
 
-/// Levels of code, each a superset of the one before. (AMX will be the next: the packed weights are already in the order
-/// that its tile loads read.)
+/// Levels of code, each a superset of the one before. (AMX will be the next: the packed weights are already in the
+/// order that its tile loads read.)
 enum class Isa {
   Avx2,       ///< AVX2, FMA, F16C
   Avx512Vnni, ///< and AVX512 F, BW, VL, DQ, VNNI, VBMI

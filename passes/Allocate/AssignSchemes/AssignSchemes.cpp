@@ -130,8 +130,9 @@ struct AssignSchemes : bitwright::impl::AssignSchemesBase<AssignSchemes> {
                                       "quantized activations, found "
                                    << weights.format << "; choose granularity axis, or activations.scales: none";
         if (k % weights.group)
-          return op->emitOpError() << "'" << bitwright::getName(op) << "': weights.granularity: expected groups that divide "
-                                   << k << ", the number of its inputs, found groups of " << weights.group
+          return op->emitOpError() << "'" << bitwright::getName(op)
+                                   << "': weights.granularity: expected groups that divide " << k
+                                   << ", the number of its inputs, found groups of " << weights.group
                                    << "; choose another size or granularity axis, for this layer with 'overrides'";
         attr = qnn::SchemeAttr::get(op->getContext(), weights.format,
                                     weights.twoLevel ? qnn::Granularity::TwoLevel : qnn::Granularity::Group, 1,

@@ -32,8 +32,7 @@ struct Group {
 bool isConstant(Operation *op) { return isa<qnn::ConstantOp, qnn::WeightOp>(op); }
 
 bool isElementwise(Operation *op) {
-  return op->hasTrait<qnn::Elementwise>() ||
-         isa<qnn::QuantizeOp, qnn::DequantizeOp, qnn::DequantizeAccumulatorOp>(op);
+  return op->hasTrait<qnn::Elementwise>() || isa<qnn::QuantizeOp, qnn::DequantizeOp, qnn::DequantizeAccumulatorOp>(op);
 }
 
 /// A dequantize of constant codes: the product that reads it unpacks its weights.

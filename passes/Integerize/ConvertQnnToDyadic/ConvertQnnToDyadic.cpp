@@ -86,9 +86,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     removeDead(block);
     report(block);
     for (Operation &op : block)
-      for (StringRef name :
-           {weightSchemeAttr, weightClipAttr, weightPercentileAttr, weightZeroPointAttr, weightRoundingAttr, weightOnlyAttr,
-            activationSchemeAttr, rangeAttr, keepFloatAttr})
+      for (StringRef name : {weightSchemeAttr, weightClipAttr, weightPercentileAttr, weightZeroPointAttr,
+                             weightRoundingAttr, weightOnlyAttr, activationSchemeAttr, rangeAttr, keepFloatAttr})
         op.removeAttr(name);
     for (unsigned i = 0; i < func.getNumArguments(); ++i)
       func.removeArgAttr(i, rangeAttr);
@@ -329,7 +328,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     }
     auto scheme = dequantize.getScheme();
     if (hasFloatGroups(dequantize)) {
-      refuse("its weight has float scales a group: the sum over the groups is a float (two-level groups stay integers)");
+      refuse(
+          "its weight has float scales a group: the sum over the groups is a float (two-level groups stay integers)");
       return std::nullopt;
     }
     bool perAxis = scheme.getGranularity() == qnn::Granularity::Axis;

@@ -26,8 +26,7 @@ Value createAccumulator(OpBuilder &builder, qnn::LinearOp op, Value input, int32
   std::string name = bitwright::getName(op).str() + "/accumulate";
   auto twoLevel = weight->getAttrOfType<IntegerAttr>(twoLevelAttr);
   if (!twoLevel) {
-    auto result =
-        dyadic::LinearOp::create(builder, op.getLoc(), type, input, weight.getInput(), bias, inputZeroPoint);
+    auto result = dyadic::LinearOp::create(builder, op.getLoc(), type, input, weight.getInput(), bias, inputZeroPoint);
     setName(result, name);
     return result;
   }

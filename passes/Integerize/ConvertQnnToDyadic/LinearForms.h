@@ -15,8 +15,8 @@ namespace bitwright {
 /// Float group scales: the sum over groups is a float, so that no integer accumulator exists.
 bool hasFloatGroups(qnn::DequantizeOp weight);
 
-/// The i32 accumulator of `input` (codes) and the codes behind `weight`: dyadic.linear, or dyadic.linear_two_level for a
-/// weight with groups of integers (R16). Null with `why` on failure.
+/// The i32 accumulator of `input` (codes) and the codes behind `weight`: dyadic.linear, or dyadic.linear_two_level for
+/// a weight with groups of integers (R16). Null with `why` on failure.
 mlir::Value createAccumulator(mlir::OpBuilder &builder, qnn::LinearOp op, mlir::Value input, int32_t inputZeroPoint,
                               qnn::DequantizeOp weight, mlir::Value bias, std::string &why);
 

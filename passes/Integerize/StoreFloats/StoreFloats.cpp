@@ -31,7 +31,9 @@ struct StoreFloats : bitwright::impl::StoreFloatsBase<StoreFloats> {
     if (wanted.empty() || wanted == "f32")
       return;
     OpBuilder builder(&getContext());
-    Type storage = wanted == "f16" ? Type(builder.getF16Type()) : wanted == "bf16" ? Type(builder.getBF16Type()) : Type();
+    Type storage = wanted == "f16"    ? Type(builder.getF16Type())
+                   : wanted == "bf16" ? Type(builder.getBF16Type())
+                                      : Type();
     if (!storage) {
       func.emitError() << "store-floats: expected type f16 or bf16, found '" << wanted << "'";
       return signalPassFailure();

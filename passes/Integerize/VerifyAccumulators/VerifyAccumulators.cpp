@@ -142,9 +142,9 @@ struct VerifyAccumulators : bitwright::impl::VerifyAccumulatorsBase<VerifyAccumu
       for (int64_t k = 0; k < group; ++k)
         bound += std::abs(c[p * size_t(group) + size_t(k)] - (z.empty() ? 0 : z[p])) * distance;
       if (bound >= (__int128(1) << 31))
-        return report(op, ", channel " + std::to_string(int64_t(p) / groups) + ", group " +
-                              std::to_string(int64_t(p) % groups),
-                      bound, group);
+        return report(
+            op, ", channel " + std::to_string(int64_t(p) / groups) + ", group " + std::to_string(int64_t(p) % groups),
+            bound, group);
       largest = std::max(largest, bound);
     }
     remarkOn(op, true, "verify", "accumulator",

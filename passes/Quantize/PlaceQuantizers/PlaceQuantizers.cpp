@@ -76,7 +76,8 @@ struct PlaceQuantizers : bitwright::impl::PlaceQuantizersBase<PlaceQuantizers> {
     SmallVector<int64_t> rows(type.getShape());
     rows.back() = 1;
     auto codes = qnn::QuantizeDynamicOp::create(
-        builder, loc, RankedTensorType::get(type.getShape(), builder.getIntegerType(unsigned(bitsOf(scheme.getStorage())))),
+        builder, loc,
+        RankedTensorType::get(type.getShape(), builder.getIntegerType(unsigned(bitsOf(scheme.getStorage())))),
         RankedTensorType::get(rows, builder.getF32Type()), value, scheme);
     setName(codes, name + "/quantize");
     auto dequantize =
@@ -286,8 +287,8 @@ struct PlaceQuantizers : bitwright::impl::PlaceQuantizersBase<PlaceQuantizers> {
         eraseIfUnused(value.getDefiningOp());
     }
     for (Operation &op : getOperation().getBody().front())
-      if (op.hasAttr(activationSchemeAttr) && classify(&op) != OpClass::Other && !isInteger(&op) &&
-          !isDynamic(&op) && !readsCodesAlready(&op))
+      if (op.hasAttr(activationSchemeAttr) && classify(&op) != OpClass::Other && !isInteger(&op) && !isDynamic(&op) &&
+          !readsCodesAlready(&op))
         remarkOn(&op, false, "quantize", "float",
                  "stays float: it does not lie between two operations that run on codes");
   }

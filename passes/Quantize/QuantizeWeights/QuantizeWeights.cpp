@@ -85,8 +85,7 @@ struct QuantizeWeights : bitwright::impl::QuantizeWeightsBase<QuantizeWeights> {
     Value scales = createConstant(builder, op->getLoc(), name + "/scale", scaleShape, result->scales);
     Value zeroPoints;
     if (!result->zeroPoints.empty())
-      zeroPoints =
-          createConstant(builder, op->getLoc(), name + "/zero_point", scaleShape, 8, result->zeroPoints);
+      zeroPoints = createConstant(builder, op->getLoc(), name + "/zero_point", scaleShape, 8, result->zeroPoints);
     auto dequantize = qnn::DequantizeOp::create(builder, op->getLoc(), type, codes, scales, zeroPoints, scheme);
     setName(dequantize, name + "/dequantize");
     if (result->twoLevelGroup)

@@ -100,8 +100,8 @@ TEST(X86Rows, QuantizePerToken) {
       r.symbols = "qnn.symbols = [#qnn.symbol<\"N\", 1, 9, 1>, #qnn.symbol<\"W\", 1, 3000, 1>]";
       r.symbolValues = {{1, 1}, {9, 16}, {3, 17}, {2, 2999}};
       r.type = "(tensor<?x?x" + element + ">) -> (tensor<?x?x" + storage + ">, tensor<?x1xf32>)";
-      r.body = "%q, %s = qnn.quantize_dynamic %a {scheme = #qnn.scheme<s" + storage.substr(1) + ", per_token>} : " + r.type +
-               "\n kernel.yield %q, %s : tensor<?x?x" + storage + ">, tensor<?x1xf32>";
+      r.body = "%q, %s = qnn.quantize_dynamic %a {scheme = #qnn.scheme<s" + storage.substr(1) +
+               ", per_token>} : " + r.type + "\n kernel.yield %q, %s : tensor<?x?x" + storage + ">, tensor<?x1xf32>";
       if (element == "f32")
         r.fill = [](unsigned, bitwright::reference::Tensor &x) {
           float *values = x.mutableData<float>();

@@ -106,16 +106,15 @@ BuiltCase build(MLIRContext &context, const CodesCase &c, uint64_t seed) {
     std::string s = b.constant("s", Element::S8, groupShape, [&](int64_t i) { return scales[size_t(i)]; });
     std::string m = b.constant("m", Element::S16, groupShape, [&](int64_t i) { return offsets[size_t(i)]; });
     std::string bias = b.constant("k", Element::S32, {c.outputs}, [&](int64_t) { return b.uniform(-5000, 5000); });
-    body = "    %p = dyadic.linear_two_level %x, %w, %s, %m" + std::string(c.bias ? ", %k" : "") + " {group = " + group +
-           " : i64" + zp + " : (" + x + ", " + w + ", " + s + ", " + m + (c.bias ? ", " + bias : "") + ") -> " + acc +
-           "\n";
+    body = "    %p = dyadic.linear_two_level %x, %w, %s, %m" + std::string(c.bias ? ", %k" : "") +
+           " {group = " + group + " : i64" + zp + " : (" + x + ", " + w + ", " + s + ", " + m +
+           (c.bias ? ", " + bias : "") + ") -> " + acc + "\n";
     break;
   }
   case Form::Groups: {
     std::string w = b.constant("w", Element::S4, weightShape, [&](int64_t) { return b.uniform(-8, 7); });
-    std::string z = c.zeroPoints
-                        ? b.constant("z", Element::S8, groupShape, [&](int64_t) { return b.uniform(-128, 127); })
-                        : "";
+    std::string z =
+        c.zeroPoints ? b.constant("z", Element::S8, groupShape, [&](int64_t) { return b.uniform(-128, 127); }) : "";
     std::string s = b.constant("s", Element::F32, groupShape, scaleOf);
     std::string partial = list({c.outputs, groups}, "i32");
     body = "    %q = dyadic.linear_groups %x, %w" + std::string(c.zeroPoints ? ", %z" : "") + " {group = " + group +
@@ -130,9 +129,8 @@ BuiltCase build(MLIRContext &context, const CodesCase &c, uint64_t seed) {
     std::string w = b.constant("w", four ? Element::S4 : Element::S8, weightShape,
                                [&](int64_t) { return four ? b.uniform(-8, 7) : b.uniform(-128, 127); });
     std::string s = b.constant("s", Element::F32, groupShape, scaleOf);
-    std::string z = c.zeroPoints
-                        ? b.constant("z", Element::S8, groupShape, [&](int64_t) { return b.uniform(-128, 127); })
-                        : "";
+    std::string z =
+        c.zeroPoints ? b.constant("z", Element::S8, groupShape, [&](int64_t) { return b.uniform(-128, 127); }) : "";
     std::string bias = b.constant("k", Element::F32, {c.outputs}, [&](int64_t) { return b.real(); });
     std::string d = "tensor<" + std::to_string(c.outputs) + "x" + std::to_string(c.columns) + "xf32>";
     body = "    %d = qnn.dequantize %w, %s" + std::string(c.zeroPoints ? ", %z" : "") + " {scheme = #qnn.scheme<" +
@@ -145,7 +143,8 @@ BuiltCase build(MLIRContext &context, const CodesCase &c, uint64_t seed) {
   }
   if (c.form == Form::PerToken8 || c.form == Form::PerToken4 || c.form == Form::TwoLevel) {
     std::string t = b.constant("t", Element::F32, {c.outputs}, scaleOf);
-    body += "    %f = qnn.dequantize_accumulator %p, %r, %t : (" + acc + ", " + rowScale + ", " + t + ") -> " + y + "\n";
+    body +=
+        "    %f = qnn.dequantize_accumulator %p, %r, %t : (" + acc + ", " + rowScale + ", " + t + ") -> " + y + "\n";
   }
   // A residual behind it, as the second layer of a feed-forward block has.
   if (c.gelu)
@@ -158,8 +157,8 @@ BuiltCase build(MLIRContext &context, const CodesCase &c, uint64_t seed) {
   };
   std::string text = "func.func @main(" + argument("x0", x, c.columns) + ", " + argument("r0", rowScale, 1) + ", " +
                      argument("e0", y, c.outputs) + ") -> (" + y +
-                     " {qnn.name = \"y\"}) attributes {qnn.symbols = [#qnn.symbol<\"M\", 1, 128, 1>]} {\n" + b.constants +
-                     "  %y = kernel.fused (%x = %x0, %r = %r0, %e = %e0" + b.operands +
+                     " {qnn.name = \"y\"}) attributes {qnn.symbols = [#qnn.symbol<\"M\", 1, 128, 1>]} {\n" +
+                     b.constants + "  %y = kernel.fused (%x = %x0, %r = %r0, %e = %e0" + b.operands +
                      ") {kind = #kernel.template<gemm>} : (" + x + ", " + rowScale + ", " + y + b.types + ") -> " + y +
                      " {\n" + body + "  }\n  return %y : " + y + "\n}";
   auto module = parseSourceString<ModuleOp>(text, ParserConfig(&context));

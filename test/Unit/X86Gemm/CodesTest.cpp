@@ -2,8 +2,8 @@
 //
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
-// The forms of passes/Fuse/README.md: two-level groups, float groups, weight-only; bit for bit on every instruction set,
-// for shapes that no tile, panel or vector divides.
+// The forms of passes/Fuse/README.md: two-level groups, float groups, weight-only; bit for bit on every instruction
+// set, for shapes that no tile, panel or vector divides.
 //===----------------------------------------------------------------------===//
 #include "lib/Reference/Interpreter.h"
 #include "test/Unit/X86Gemm/CodesCase.h"
@@ -45,8 +45,8 @@ void check(const CodesCase &c, uint64_t seed) {
     int64_t panels = (c.outputs + 15) / 16 * 16;
     auto packed = llvm::find_if(region->getInfo().constants, [](auto &constant) { return constant.operand >= 0; });
     ASSERT_NE(packed, region->getInfo().constants.end());
-    EXPECT_EQ(packed->order, c.form == Form::WeightOnly8 ? ConstantBuffer::Order::PanelBytes
-                                                         : ConstantBuffer::Order::PanelNibbles);
+    EXPECT_EQ(packed->order,
+              c.form == Form::WeightOnly8 ? ConstantBuffer::Order::PanelBytes : ConstantBuffer::Order::PanelNibbles);
     EXPECT_EQ(packed->plusEight, c.form != Form::TwoLevel && c.form != Form::WeightOnly8);
     int64_t perStep = c.form == Form::WeightOnly8 ? 4 : 8;
     EXPECT_EQ(int64_t(packed->bytes.size()), panels * ((c.columns + perStep - 1) / perStep) * 4);
