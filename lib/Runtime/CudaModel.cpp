@@ -60,23 +60,13 @@ std::string CudaModel::codeList() const {
 // Code
 //===----------------------------------------------------------------------===//
 
-/// Whether the values of `launch`'s M that `native` rows leave uncovered are any.
+/// Whether `rows` serve every M of the launch: a kernel for more rows serves fewer too.
 static bool covered(const Launch &launch, const std::vector<Symbol> &symbols,
                     const std::vector<const GpuVariant *> &rows) {
   int64_t lo, hi;
   if (!launch.gpu.m.bounds(symbols, lo, hi))
     return false;
-  std::vector<std::pair<int64_t, int64_t>> ranges;
-  for (const GpuVariant *v : rows)
-    ranges.push_back({v->mLo, v->mHi ? v->mHi : INT64_MAX});
-  std::sort(ranges.begin(), ranges.end());
-  for (const auto &[first, last] : ranges)
-    if (first <= lo && last >= lo) {
-      if (last >= hi)
-        return true;
-      lo = last + 1;
-    }
-  return false;
+  return std::any_of(rows.begin(), rows.end(), [hi = hi](const GpuVariant *v) { return !v->mHi || v->mHi >= hi; });
 }
 
 Status CudaModel::loadCode() {

@@ -174,6 +174,15 @@ TEST_F(Gpu, AKernelForMoreRowsServesFewer) {
   EXPECT_EQ(launched()[0], "shift_many");
 }
 
+TEST_F(Gpu, AGapOnHopperIsNoReasonToCompilePtx) {
+  Model m = makeGpuModel();
+  m.entries[0].launches[0].gpu.variants[1].mHi = 1; // sm_90a: 1..1 and from 3 on
+  open(m);
+  EXPECT_EQ(counts().modules - atStart.modules, 1);
+  expectCorrect(2, 4);
+  EXPECT_EQ(launched()[0], "shift_many");
+}
+
 TEST_F(Gpu, RefusesRowsThatNoKernelServes) {
   Model m = makeGpuModel();
   m.entries[0].launches[0].gpu.variants.resize(2);
