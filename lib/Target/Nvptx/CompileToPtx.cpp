@@ -12,6 +12,8 @@
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/Analysis/LoopInfo.h"
+#include "llvm/IR/Dominators.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -37,6 +39,25 @@ static LogicalResult lowerToLlvmDialect(ModuleOp module) {
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
   return passes.run(module);
+}
+
+/// Marks the loops of functions with the attribute `bitwright-rolled-loops`: LLVM prints `.pragma "nounroll"` for them, and
+/// ptxas, which else unrolls loops of few and known trips whatever registers that takes, leaves them alone. (The annotation
+/// of scf.for ends on the header's branch; LLVM looks for it on the latch.)
+static void keepLoopsRolled(llvm::Module &module) {
+  for (llvm::Function &function : module) {
+    if (!function.hasFnAttribute("bitwright-rolled-loops"))
+      continue;
+    llvm::DominatorTree dominators(function);
+    llvm::LoopInfo loops(dominators);
+    llvm::LLVMContext &context = module.getContext();
+    for (llvm::Loop *loop : loops.getLoopsInPreorder()) {
+      auto *disable = llvm::MDNode::get(context, llvm::MDString::get(context, "llvm.loop.unroll.disable"));
+      auto *id = llvm::MDNode::getDistinct(context, {nullptr, disable});
+      id->replaceOperandWith(0, id);
+      loop->setLoopID(id);
+    }
+  }
 }
 
 FailureOr<std::string> bitwright::nvptx::compileToPtx(ModuleOp module, Arch arch) {
@@ -68,6 +89,7 @@ FailureOr<std::string> bitwright::nvptx::compileToPtx(ModuleOp module, Arch arch
                                   std::nullopt, llvm::CodeGenOptLevel::Aggressive));
   llvmModule->setTargetTriple(triple);
   llvmModule->setDataLayout(machine->createDataLayout());
+  keepLoopsRolled(*llvmModule);
 
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;

@@ -700,6 +700,8 @@ EmittedKernel bitwright::nvptx::emitMultistage(Operation *operation, kernel::Sch
 
   KernelWriter w(op.getLoc(), into);
   Values arguments = w.begin(kernel);
+  // Unrolled over a few tiles of K, a kernel takes the registers that would hold another CTA.
+  w.function.setPassthroughAttr(w.builder.getStrArrayAttr({"bitwright-rolled-loops"}));
   Generator(w, op, plan).run(arguments, kernel);
   w.end();
   return kernel;

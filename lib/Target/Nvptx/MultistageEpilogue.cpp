@@ -50,15 +50,13 @@ void bitwright::nvptx::storeFragments(KernelWriter &w, kernel::GemmOp op, const 
   Value lastRow = w.sub(m, 1);
 
   /// Eight elements from `pointer` + first + (0 .. 7) as far as columns exist.
-  auto loadColumns = [&](Value pointer, Type type, Value rowOffset, Value first) {
+  auto loadColumns = [&](Value pointer, Type type, Value first) {
     unsigned bits = type.getIntOrFloatBitWidth(), length = vectorLength(n, bits);
     Values loaded;
     for (unsigned c = 0; c < 8; c += length) {
       Value at = w.add(first, c);
       if (!wholeColumns)
         at = w.minu(at, n - length);
-      if (rowOffset)
-        at = w.add(rowOffset, at);
       Value from = w.offset(pointer, at, type);
       if (length == 1) {
         loaded.push_back(w.load(from, type, bits / 8));
@@ -97,11 +95,12 @@ void bitwright::nvptx::storeFragments(KernelWriter &w, kernel::GemmOp op, const 
     SmallVector<Values> columnValues(count);
     for (unsigned o = 0; o < count; ++o)
       if (op.getOperandAttr(o).getKind() == OperandKind::Column)
-        columnValues[o] = loadColumns(operands[o], op.getOperandAttr(o).getType(), Value(), first);
+        columnValues[o] = loadColumns(operands[o], op.getOperandAttr(o).getType(), first);
     for (unsigned r = 0; r < rows.size(); ++r) {
       for (unsigned o = 0; o < count; ++o)
-        if (op.getOperandAttr(o).getKind() == OperandKind::Element)
-          columnValues[o] = loadColumns(operands[o], op.getOperandAttr(o).getType(), w.mul(lastRows[r], n), first);
+        if (auto operand = op.getOperandAttr(o); operand.getKind() == OperandKind::Element)
+          columnValues[o] =
+              loadColumns(w.offset(operands[o], w.mul(lastRows[r], n), operand.getType()), operand.getType(), first);
       SmallVector<Values> emitted(results.size());
       for (unsigned c = 0; c < 8; ++c) {
         // Column 2 j + e of the lane's eight is register 2 (row / 8) + e of n-tile j.
@@ -113,22 +112,23 @@ void bitwright::nvptx::storeFragments(KernelWriter &w, kernel::GemmOp op, const 
       }
       for (auto [i, pointer] : llvm::enumerate(results)) {
         unsigned bits = op.getResultElement(unsigned(i)).getIntOrFloatBitWidth(), length = vectorLength(n, bits);
+        // One address for the eight columns: sixty-four that do not depend on each other would be computed at once.
+        Value index = w.add(w.mul(rows[r], n), first);
+        Value base = bits == 4 ? w.offset(pointer, w.shru(index, 1))
+                               : w.offset(pointer, index, w.builder.getIntegerType(bits));
         for (unsigned c = 0; c < 8; c += length) {
           Value at = w.add(first, c);
           Value inside = rowsInside[r];
           if (!wholeColumns)
             inside = arith::AndIOp::create(w.builder, w.loc, inside, w.ult(at, n));
-          Value index = w.add(w.mul(rows[r], n), at);
-          Value to = bits == 4 ? w.offset(pointer, w.shru(index, 1))
-                               : w.offset(pointer, index, w.builder.getIntegerType(bits));
           ValueRange values = ValueRange(emitted[i]).slice(c, length);
           Values words = bits < 8 || length * bits < 32 ? packNarrow(w, values, bits) : packResults(w, values);
           if (length * bits >= 32) {
-            w.storeIf(inside, to, words);
+            w.storeIf(inside, base, words, c * bits / 8);
             continue;
           }
           Value narrow = w.trunc(words[0], w.builder.getIntegerType(length * bits));
-          w.ifThen(inside, [&] { w.store(narrow, to, length * bits / 8); });
+          w.ifThen(inside, [&] { w.store(narrow, w.offset(base, c * bits / 8), length * bits / 8); });
         }
       }
     }
