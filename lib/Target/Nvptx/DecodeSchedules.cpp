@@ -87,7 +87,7 @@ static void setDepth(ScheduleFields &fields, int64_t units, bool integerLhs, Arc
     fields.stages = 3;
   } else if (tokens <= 16) { // all tokens resident, row by row: no rows beyond M are filled
     fields.chunk = units > 4 ? 512 : 0;
-  } else {
+  } else if (units >= 8 || tokens > 32) {
     fields.chunk = units >= 8 ? 256 : 128;
     fields.stages = units >= 8 ? 4 : 6;
   }
@@ -144,13 +144,19 @@ Schedules bitwright::nvptx::proposeDecode(Operation *op, Arch arch, bool candida
     fields.mHi = last = fields.tileM = tokens;
     fields.pdl = arch == Arch::Sm90a;
     SmallVector<Shape> best = shapes(layer, tokens, tokens <= 16 ? 16 : 8);
+    // More tokens need more registers: half the warps, but where a long K keeps 16 busy with one load ahead.
+    if (tokens == 32 && integerLhs && !zeroPoint && arch == Arch::Sm90a)
+      for (Shape &shape : best)
+        if (int64_t depth = depthWarpsFor(layer.k / 128 / shape.split, 16 / shape.rowWarps);
+            layer.k / 128 / shape.split / depth >= 16)
+          shape.depthWarps = depth;
     auto with = [&](const Shape &shape) {
       ScheduleFields now = fields;
       now.warpsM = shape.rowWarps;
       now.warpsK = shape.depthWarps;
       now.splitK = now.cluster = shape.split;
       setDepth(now, llvm::divideCeil(layer.k / 128 / shape.split, shape.depthWarps), integerLhs, arch);
-      if (zeroPoint && tokens > 8)
+      if ((zeroPoint && tokens > 8) || (tokens > 16 && shape.rowWarps * shape.depthWarps > 8))
         now.inFlight = 1;
       return now;
     };
@@ -162,7 +168,7 @@ Schedules bitwright::nvptx::proposeDecode(Operation *op, Arch arch, bool candida
     using Chunks = SmallVector<std::pair<int64_t, int64_t>>; // and stages
     Chunks chunks = tokens <= 8    ? Chunks{{0, 0}, {512, 0}}
                     : tokens <= 16 ? Chunks{{0, 0}, {512, 0}, {256, 4}, {128, 5}}
-                                   : Chunks{{128, 6}, {256, 4}, {512, 2}};
+                                   : Chunks{{0, 0}, {512, 0}, {128, 6}, {256, 4}};
     SmallVector<Shape> tried(ArrayRef<Shape>(best).take_front(3));
     if (best.front().depthWarps > 1) {
       tried.push_back(best.front());
