@@ -439,11 +439,15 @@ void GemmEmitter::panelGroup(Value group, Value panel, unsigned panels, bool las
   unsigned mr = rowsFor(k.isa, panels);
   Value panelIndex = k.add(k.mul(group, layout.panels()), panel);
   if (coded) {
+    Value many = coded->unpacked ? k.less(k.i64(CodedProduct::manyRows - 1), count) : Value();
+    if (many)
+      k.ifThen(many, [&] { coded->unpack(panelIndex, panels, coded->unpacked); });
     k.forLoop(k.i64(0), count, mr, [&](Value blockRow) {
       Value rowsHere = k.min(k.i64(mr), k.sub(count, blockRow));
       Value sums = rowSums ? k.gep(rowSums, k.mul(blockRow, coded->bytesOfSums())) : Value();
+      Value totals = many ? k.gep(coded->rowTotals, k.mul(blockRow, 4)) : Value();
       coded->emit(k.gep(k.scratch, k.mul(blockRow, rowBytes)), rowBytes, sums, panelIndex, panels, rowsHere,
-                  accumulators);
+                  accumulators, many, totals);
       epilogue(group, panel, panels, lastIsPartial, firstRow, blockRow, rowsHere);
     });
     return;
@@ -528,10 +532,17 @@ LogicalResult GemmEmitter::run() {
     for (unsigned nr = 1; nr <= maxPanels(isa); ++nr)
       bytesOfC = std::max<int64_t>(bytesOfC, int64_t(rowsFor(isa, nr)) * nr * kStepBytes);
   }
-  k.info.scratchBytes = getAffineConstantExpr(bytesOfA + bytesOfC + bytesOfSums, k.b.getContext());
+  bytesOfSums = roundUp(bytesOfSums, 64);
+  int64_t bytesOfTotals = coded && coded->unpacksTiles() ? roundUp(kTileRows * 4, 64) : 0;
+  k.info.scratchBytes = getAffineConstantExpr(
+      bytesOfA + bytesOfC + bytesOfSums + bytesOfTotals + (coded ? coded->bytesOfUnpacked() : 0), k.b.getContext());
   accumulators = k.hoisted([&] { return k.gep(k.scratch, scratchA); });
   if (bytesOfSums)
     rowSums = k.hoisted([&] { return k.gep(k.scratch, scratchA + bytesOfC); });
+  if (bytesOfTotals && k.isa != Isa::Avx2) {
+    coded->rowTotals = k.hoisted([&] { return k.gep(k.scratch, scratchA + bytesOfC + bytesOfSums); });
+    coded->unpacked = k.hoisted([&] { return k.gep(k.scratch, scratchA + bytesOfC + bytesOfSums + bytesOfTotals); });
+  }
   k.forTiles([&](Value t) { tile(t); });
   return success(!failed);
 }

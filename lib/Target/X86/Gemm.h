@@ -167,12 +167,22 @@ public:
   /// Sums X of the input's codes a row and group into `sums`: i32 [rows][groups] (times -8 where that is what the
   /// codes' offset asks for), or 16 bits [rows][groups rounded up to 2].
   void sumRows(mlir::Value a, int64_t rowBytes, mlir::Value rows, mlir::Value sums);
+  /// Two-level codes of a tile of many rows are unpacked once, to unsigned bytes code * S + m + 128 in scratch.
+  bool unpacksTiles() const { return twoLevel && a.depth() <= 8192; }
+  static constexpr int64_t manyRows = 24;
+  int64_t bytesOfUnpacked() const { return unpacksTiles() ? 2 * kLanes * a.depth() : 0; }
+  void unpack(mlir::Value panelIndex, unsigned nr, mlir::Value to);
+  /// Scratch of `unpack`, and -128 times the sum of each row (null: not used).
+  mlir::Value unpacked, rowTotals;
   /// Accumulators of `rows` rows (at most rowsFor) and `nr` panels from `panelIndex` on, to `to`: [rowsFor][nr][16].
+  /// `totals`: of these rows, where the panels lie unpacked because `many` holds.
   void emit(mlir::Value a, int64_t rowBytes, mlir::Value sums, mlir::Value panelIndex, unsigned nr, mlir::Value rows,
-            mlir::Value to);
+            mlir::Value to, mlir::Value many = {}, mlir::Value totals = {});
 
 private:
   void emitIntegers(unsigned mr, unsigned nr, mlir::Value a, int64_t rowBytes, mlir::Value sums, mlir::Value panelIndex,
+                    mlir::Value to);
+  void emitUnpacked(unsigned nr, mlir::Value a, int64_t rowBytes, mlir::Value totals, mlir::Value panelIndex,
                     mlir::Value to);
   /// Two-level codes times S in registers: one accumulator for all groups, m X added two groups at a time.
   bool scalesCodes() const;

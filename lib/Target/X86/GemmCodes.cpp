@@ -151,36 +151,42 @@ void CodedProduct::sumRows(Value rows0, int64_t rowBytes, Value rows, Value sums
   bool wide = k.isa != Isa::Avx2;
   unsigned lanes = wide && columns >= 64 ? 64 : 16;
   k.forLoop(k.i64(0), rows, 1, [&](Value r) {
-    k.forLoop(k.i64(0), k.i64(groups), 1, [&](Value g) {
-      Value from = k.gep(rows0, k.add(k.mul(r, rowBytes), k.mul(g, columns)));
-      int64_t whole = columns / lanes * lanes;
-      Value partial = k.constantInt(k.vec(i32, 16), 0);
-      if (whole)
-        partial = k.forLoop(k.i64(0), k.i64(whole), lanes, {partial}, [&](Value i, ValueRange c) -> SmallVector<Value> {
-          Value bytes = k.load(k.intType(8), lanes, k.gep(from, i));
-          if (lanes == 64)
-            return {k.intrinsic("llvm.x86.avx512.vpdpbusd.512", c[0].getType(),
-                                {c[0], k.constantInt(k.vec(k.intType(8), 64), 1), bytes})};
-          return {arith::AddIOp::create(k.b, k.loc, c[0], widen(bytes, 16))};
+    Value total = k.forLoop(
+        k.i64(0), k.i64(groups), 1, {k.constantInt(i32, 0)}, [&](Value g, ValueRange carried) -> SmallVector<Value> {
+          Value from = k.gep(rows0, k.add(k.mul(r, rowBytes), k.mul(g, columns)));
+          int64_t whole = columns / lanes * lanes;
+          Value partial = k.constantInt(k.vec(i32, 16), 0);
+          if (whole)
+            partial =
+                k.forLoop(k.i64(0), k.i64(whole), lanes, {partial}, [&](Value i, ValueRange c) -> SmallVector<Value> {
+                  Value bytes = k.load(k.intType(8), lanes, k.gep(from, i));
+                  if (lanes == 64)
+                    return {k.intrinsic("llvm.x86.avx512.vpdpbusd.512", c[0].getType(),
+                                        {c[0], k.constantInt(k.vec(k.intType(8), 64), 1), bytes})};
+                  return {arith::AddIOp::create(k.b, k.loc, c[0], widen(bytes, 16))};
+                })[0];
+          Value sum = reduce(partial);
+          int64_t done = whole;
+          for (unsigned part : {32u, 16u, 8u, 4u, 2u, 1u})
+            if ((columns - done) & part) {
+              Value bytes = k.load(k.intType(8), part, k.gep(from, done));
+              Value piece = part == 1 ? widen(bytes, 1) : reduce(widen(bytes, part));
+              sum = arith::AddIOp::create(k.b, k.loc, sum, piece);
+              done += part;
+            }
+          Value all = arith::AddIOp::create(k.b, k.loc, carried[0], sum);
+          if (scalesCodes()) { // pairs of 16 bits
+            Value narrow = arith::TruncIOp::create(k.b, k.loc, k.intType(16), sum);
+            k.store(narrow, k.gep(sums, k.add(k.mul(r, (groups + 1) / 2 * 4), k.mul(g, 2))));
+            return {all};
+          }
+          if (!twoLevel && !zeros) // what the codes' offset of 8 adds, taken back
+            sum = arith::MulIOp::create(k.b, k.loc, sum, k.constantInt(i32, -8));
+          k.store(sum, k.gep(sums, k.mul(k.add(k.mul(r, groups), g), 4)));
+          return {all};
         })[0];
-      Value sum = reduce(partial);
-      int64_t done = whole;
-      for (unsigned part : {32u, 16u, 8u, 4u, 2u, 1u})
-        if ((columns - done) & part) {
-          Value bytes = k.load(k.intType(8), part, k.gep(from, done));
-          Value piece = part == 1 ? widen(bytes, 1) : reduce(widen(bytes, part));
-          sum = arith::AddIOp::create(k.b, k.loc, sum, piece);
-          done += part;
-        }
-      if (scalesCodes()) { // pairs of 16 bits
-        Value narrow = arith::TruncIOp::create(k.b, k.loc, k.intType(16), sum);
-        k.store(narrow, k.gep(sums, k.add(k.mul(r, (groups + 1) / 2 * 4), k.mul(g, 2))));
-        return;
-      }
-      if (!twoLevel && !zeros) // what the codes' offset of 8 adds, taken back
-        sum = arith::MulIOp::create(k.b, k.loc, sum, k.constantInt(i32, -8));
-      k.store(sum, k.gep(sums, k.mul(k.add(k.mul(r, groups), g), 4)));
-    });
+    if (rowTotals)
+      k.store(arith::MulIOp::create(k.b, k.loc, total, k.constantInt(i32, -128)), k.gep(rowTotals, k.mul(r, 4)));
   });
 }
 
@@ -188,8 +194,8 @@ void CodedProduct::sumRows(Value rows0, int64_t rowBytes, Value rows, Value sums
 // Products
 //===----------------------------------------------------------------------===//
 
-void CodedProduct::emit(Value input, int64_t rowBytes, Value sums, Value panelIndex, unsigned nr, Value rows,
-                        Value to) {
+void CodedProduct::emit(Value input, int64_t rowBytes, Value sums, Value panelIndex, unsigned nr, Value rows, Value to,
+                        Value many, Value totals) {
   unsigned mr = rowsFor(k.isa);
   auto some = [&](unsigned count, Value firstRow) {
     Value from = k.gep(input, k.mul(firstRow, rowBytes));
@@ -210,14 +216,21 @@ void CodedProduct::emit(Value input, int64_t rowBytes, Value sums, Value panelIn
     k.b.setInsertionPoint(branch.elseBlock()->getTerminator());
     second();
   };
-  either(
-      k.less(rows, k.i64(3)), [&] { k.forLoop(k.i64(0), rows, 1, [&](Value r) { some(1, r); }); },
-      [&] {
-        if (mr < 8)
-          return some(mr, k.i64(0));
-        either(
-            k.less(rows, k.i64(mr / 2 + 1)), [&] { some(mr / 2, k.i64(0)); }, [&] { some(mr, k.i64(0)); });
-      });
+  auto byRows = [&] {
+    either(
+        k.less(rows, k.i64(3)), [&] { k.forLoop(k.i64(0), rows, 1, [&](Value r) { some(1, r); }); },
+        [&] {
+          if (mr < 8)
+            return some(mr, k.i64(0));
+          either(
+              k.less(rows, k.i64(mr / 2 + 1)), [&] { some(mr / 2, k.i64(0)); }, [&] { some(mr, k.i64(0)); });
+        });
+  };
+  if (many)
+    either(
+        many, [&] { emitUnpacked(nr, input, rowBytes, totals, panelIndex, to); }, byRows);
+  else
+    byRows();
 }
 
 namespace {
@@ -296,6 +309,68 @@ SmallVector<Value> CodedProduct::sumSteps(unsigned mr, unsigned nr, Value input,
     }
     return next;
   });
+}
+
+void CodedProduct::unpack(Value panelIndex, unsigned nr, Value to) {
+  Type i32 = k.vec(k.intType(32), kLanes), words = k.vec(k.intType(16), 2 * kLanes), bytes = k.vec(k.intType(8), 64);
+  auto as = [&](Type type, Value v) -> Value {
+    return vector::BitCastOp::create(k.b, k.loc, cast<VectorType>(type), v);
+  };
+  int64_t steps = columns / 8, pairs = (groups + 1) / 2;
+  for (unsigned j = 0; j < nr; ++j) {
+    Value panel = k.add(panelIndex, j);
+    k.forLoop(k.i64(0), k.i64(groups), 1, [&](Value g) {
+      Value scale = arith::ExtUIOp::create(
+          k.b, k.loc, i32,
+          k.load(k.intType(8), kLanes, k.gep(parameters, k.mul(k.add(k.mul(panel, groups), g), kLanes)), {}, true));
+      scale = as(words, arith::MulIOp::create(k.b, k.loc, scale, k.constantInt(i32, 0x10001)));
+      // m + 128 in each byte: the half of a pair that the group's parity chooses.
+      Value offset = k.load(k.intType(32), kLanes,
+                            k.gep(zeros, k.mul(k.add(k.mul(panel, pairs), k.div(g, k.i64(2))), kStepBytes)), {}, true);
+      Value down = arith::TruncIOp::create(k.b, k.loc, k.intType(32), k.mul(k.rem(g, k.i64(2)), 16));
+      offset = arith::ShRUIOp::create(k.b, k.loc, offset, k.splat(down, kLanes));
+      offset = arith::AddIOp::create(k.b, k.loc, offset, k.constantInt(i32, 128));
+      offset = arith::AndIOp::create(k.b, k.loc, offset, k.constantInt(i32, 255));
+      offset = as(bytes, arith::MulIOp::create(k.b, k.loc, offset, k.constantInt(i32, 0x01010101)));
+      Value from = k.gep(codes, k.add(k.mul(panel, layout.panelBytes()), k.mul(g, steps * kStepBytes)));
+      Value target = k.gep(to, k.add(k.mul(g, steps * 2 * kStepBytes), int64_t(j) * kLanes * a.depth()));
+      k.forLoop(k.i64(0), k.i64(steps), 1, [&](Value s) {
+        Value raw = k.load(k.intType(32), kLanes, k.gep(from, k.mul(s, kStepBytes)), {}, true);
+        for (int64_t half = 0; half < 2; ++half) {
+          Value code = half ? Value(arith::ShRUIOp::create(k.b, k.loc, raw, k.constantInt(i32, 4))) : raw;
+          code = arith::AndIOp::create(k.b, k.loc, code, k.constantInt(i32, 0x0f0f0f0f));
+          Value scaled = as(bytes, arith::MulIOp::create(k.b, k.loc, as(words, code), scale));
+          k.store(arith::AddIOp::create(k.b, k.loc, scaled, offset),
+                  k.gep(target, k.add(k.mul(s, 2 * kStepBytes), half * kStepBytes)));
+        }
+      });
+    });
+  }
+}
+
+void CodedProduct::emitUnpacked(unsigned nr, Value input, int64_t rowBytes, Value totals, Value panelIndex, Value to) {
+  unsigned mr = rowsFor(k.isa);
+  Lanes lanes{k, true};
+  SmallVector<Value> acc;
+  for (unsigned m = 0; m < mr; ++m)
+    for (unsigned j = 0; j < nr; ++j)
+      acc.push_back(arith::AddIOp::create(
+          k.b, k.loc, k.load(k.intType(32), kLanes, k.gep(start, k.mul(k.add(panelIndex, j), kStepBytes)), {}, true),
+          k.splat(k.load(k.intType(32), 1, k.gep(totals, int64_t(m) * 4)), kLanes)));
+  acc = k.forLoop(k.i64(0), k.i64(a.depth() / 4), 1, acc, [&](Value s, ValueRange carried) {
+    SmallVector<Value> next(carried.begin(), carried.end()), weights;
+    for (unsigned j = 0; j < nr; ++j)
+      weights.push_back(
+          k.load(k.intType(32), kLanes, k.gep(unpacked, k.add(k.mul(s, kStepBytes), int64_t(j) * kLanes * a.depth()))));
+    for (unsigned m = 0; m < mr; ++m) {
+      Value x = k.splat(k.load(k.intType(32), 1, k.gep(input, k.add(k.mul(s, 4), int64_t(m) * rowBytes))), kLanes);
+      for (unsigned j = 0; j < nr; ++j)
+        next[m * nr + j] = lanes.multiplyAdd(next[m * nr + j], weights[j], x);
+    }
+    return next;
+  });
+  for (unsigned i = 0; i < mr * nr; ++i)
+    k.store(acc[i], k.gep(to, int64_t(i) * kStepBytes));
 }
 
 void CodedProduct::emitTwoLevel(unsigned mr, unsigned nr, Value input, int64_t rowBytes, Value sums, Value panelIndex,
