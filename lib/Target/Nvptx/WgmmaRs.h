@@ -7,10 +7,11 @@
 // The template wgmma_rs (sm_90a, KERNELS 4.4): the operands are swapped, so that weights are the operand that comes from
 // registers. A consumer warpgroup owns `blocks` x 64 output channels and all tokens of the tile:
 //
-//   producer thread   per step of 128 bytes of K: tokens by TMA (128-byte swizzle), packed codes and the groups' scales
-//                     by 1-D bulk copies, into a ring that runs on from tile to tile
+//   producer warps    per step of 128 bytes of K: tokens by TMA (128-byte swizzle), packed codes and the groups' scales
+//                     and zero points by 1-D bulk copies, one warp each, into a ring that runs on from tile to tile
 //   consumers         rotation per k-block: fence, wgmma, commit, wait, unpack the next k-block into registers
 //   results           packed to words and stored a few per step of the *next* tile, under its products
+//   split_k 2         two CTAs of a cluster share K; each finishes half of the tokens and pushes the sums of the others
 //
 // Channels of a 64-row tile are numbered so that rows g and g + 8 of a fragment are neighbours: channel 16 w + 2 g + h for
 // warp w, g = lane / 4 and half h. A lane has channels (2 g, 2 g + 1) and tokens 8 j + 2 t + {0, 1}, t = lane % 4.
