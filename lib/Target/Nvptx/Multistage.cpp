@@ -29,9 +29,9 @@ public:
 private:
   /// Pointers of one segment's copies, made before its loop.
   struct Copies {
-    Values lhs, rhs, scale, zero;       ///< global, one a chunk of this thread
+    Values lhs, rhs, scale, zero;         ///< global, one a chunk of this thread
     Values lhsTo, rhsTo, scaleTo, zeroTo; ///< byte offsets inside a stage
-    Values lhsSize, lhsColumn;          ///< 16 or 0; byte of the chunk inside a row of the tile
+    Values lhsSize, lhsColumn;            ///< 16 or 0; byte of the chunk inside a row of the tile
   };
   /// What a lane needs to read its fragments.
   struct Lanes {
@@ -83,8 +83,8 @@ private:
   Value thread, lane, warpRow, warpColumn, warpDepth, shared, m, row0, column0, blockColumn;
   Value lhsPointer;
   SmallVector<Value> rhsPointers, scalePointers, zeroPointers;
-  SmallVector<Values> packedWords;       ///< words of a pair of steps (NibblesToHalf), by block
-  SmallVector<GroupScales> groupScales;  ///< by n-tile, place before_mma and two_level
+  SmallVector<Values> packedWords;      ///< words of a pair of steps (NibblesToHalf), by block
+  SmallVector<GroupScales> groupScales; ///< by n-tile, place before_mma and two_level
 };
 
 } // namespace
@@ -268,8 +268,8 @@ Generator::Fragments Generator::loadRhs(const MultistageSegment &s, const Lanes 
       case Feed::TwoLevel: { // (code S + 128 + m) ^ 0x80, four bytes at a time: nothing carries (INTEGER R16)
         Values registers;
         for (Value codes : {packed, w.shru(packed, 4)})
-          registers.push_back(w.xori(
-              w.add(w.mul(w.andi(codes, word(0x0f0f0f0f)), scales.scale), scales.zero), word(0x80808080)));
+          registers.push_back(
+              w.xori(w.add(w.mul(w.andi(codes, word(0x0f0f0f0f)), scales.scale), scales.zero), word(0x80808080)));
         fragments.push_back(registers);
         break;
       }
@@ -297,7 +297,8 @@ Values Generator::half4(const MultistageSegment &s, Value packed, unsigned step,
   using kernel::HalfMath;
   Values registers;
   if (s.mma == Mma::F16) {
-    // 0x6400 | c is 1024 + c; in the upper nibble 1024 + 16 c, of which a sixteenth is 64 + c. Both subtractions are exact.
+    // 0x6400 | c is 1024 + c; in the upper nibble 1024 + 16 c, of which a sixteenth is 64 + c. Both subtractions are
+    // exact.
     Value words = step % 2 ? w.shru(packed, 8) : packed;
     Value low = w.lop3(words, word(0x000f000f), word(0x64006400), 0xEA);
     Value high = w.lop3(words, word(0x00f000f0), word(0x64006400), 0xEA);
@@ -327,8 +328,8 @@ Values Generator::half8(const MultistageSegment &s, Value packed, const GroupSca
   for (unsigned i = 0; i < 2; ++i) {
     if (s.mma == Mma::F16) {
       Value value = w.permuteBytes(packed, word(0x64646464), i ? 0x4342 : 0x4140); // 1024 + 128 + code
-      registers.push_back(w.packedMath(kernel::HalfMath::Sub, {value, s.zeroPoint ? scales.zero : word(0x64806480)},
-                                       w.f16()));
+      registers.push_back(
+          w.packedMath(kernel::HalfMath::Sub, {value, s.zeroPoint ? scales.zero : word(0x64806480)}, w.f16()));
       continue;
     }
     Values floats; // 2^23 + 128 + code
@@ -405,9 +406,7 @@ void Generator::multiply(const MultistageSegment &s, const Fragments &a, const F
 /// Steps [from, to) of a tile.
 void Generator::steps(const MultistageSegment &s, const Lanes &lanes, Value stage, unsigned from, unsigned to,
                       Values &sums, Values &rowSums) {
-  auto nibbles = [&](Value packed, bool high) {
-    return w.andi(high ? packed : w.shl(packed, 4), word(0xf0f0f0f0));
-  };
+  auto nibbles = [&](Value packed, bool high) { return w.andi(high ? packed : w.shl(packed, 4), word(0xf0f0f0f0)); };
   for (unsigned step = from; step < to; ++step) {
     if (!s.partial || usesHalf(s)) {
       // A tile inside a group has one set of scales.
@@ -607,13 +606,27 @@ void Generator::run(ValueRange arguments, const EmittedKernel &kernel) {
   zeroPointers.resize(plan.segments.size());
   for (auto [argument, parameter] : llvm::zip(arguments, kernel.parameters)) {
     switch (parameter.role) {
-    case Role::Lhs: lhsPointer = argument; break;
-    case Role::Rhs: rhsPointers[parameter.index] = argument; break;
-    case Role::GroupScale: scalePointers[parameter.index] = argument; break;
-    case Role::GroupZeroPoint: zeroPointers[parameter.index] = argument; break;
-    case Role::Operand: operands.push_back(argument); break;
-    case Role::Result: results.push_back(argument); break;
-    case Role::M: m = argument; break;
+    case Role::Lhs:
+      lhsPointer = argument;
+      break;
+    case Role::Rhs:
+      rhsPointers[parameter.index] = argument;
+      break;
+    case Role::GroupScale:
+      scalePointers[parameter.index] = argument;
+      break;
+    case Role::GroupZeroPoint:
+      zeroPointers[parameter.index] = argument;
+      break;
+    case Role::Operand:
+      operands.push_back(argument);
+      break;
+    case Role::Result:
+      results.push_back(argument);
+      break;
+    case Role::M:
+      m = argument;
+      break;
     }
   }
   thread = w.threadId(plan.threads);
@@ -661,7 +674,8 @@ void Generator::run(ValueRange arguments, const EmittedKernel &kernel) {
   w.ifThen(w.eq(warpDepth, 0), [&] {
     for (int64_t depth = 1; depth < plan.warpsK; ++depth)
       for (auto [i, value] : llvm::enumerate(accumulators)) {
-        Value other = w.load(w.offset(place, ((depth - 1) * tileWarps) * warpBytes + int64_t(i) * 128), value.getType(), 4);
+        Value other =
+            w.load(w.offset(place, ((depth - 1) * tileWarps) * warpBytes + int64_t(i) * 128), value.getType(), 4);
         value = plan.integer ? w.add(value, other) : w.addf(value, other);
       }
     store();

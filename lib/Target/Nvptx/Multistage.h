@@ -7,8 +7,8 @@
 // The template multistage: a ring of `stages` tiles of K in shared memory fed by cp.async, ldmatrix, mma.sync, warp
 // tiles of 16 m x 32 n columns and up. Everything that is decided before code is written stands in the plan.
 //
-// Columns: a warp owns blocks of 32 columns. The mma gives a lane columns 2t, 2t+1 of each of the four n-tiles of a block
-// (t = lane % 4); the packings permute the weights' rows inside each block so that these are the logical columns
+// Columns: a warp owns blocks of 32 columns. The mma gives a lane columns 2t, 2t+1 of each of the four n-tiles of a
+// block (t = lane % 4); the packings permute the weights' rows inside each block so that these are the logical columns
 // 8t .. 8t+7, and a lane loads column operands and stores results as vectors, without a shuffle.
 //
 //===----------------------------------------------------------------------===//
@@ -22,12 +22,12 @@ namespace bitwright::nvptx {
 
 /// How the weights of a segment come to the mma.
 enum class Feed : uint8_t {
-  Direct,       ///< as stored, through ldmatrix: s8 x s8, s4 x s4 (sm_80), f16 x f16, bf16 x bf16
-  NibblePairs,  ///< both operands 4 bits, unpacked to 16 x code in s8 (architectures without s4 mma)
-  NibblesToS8,  ///< s4 codes under s8, to 16 x code
-  TwoLevel,     ///< u4 codes under s8, to code * S_g + m_g (INTEGER R16)
-  NibblesToHalf,///< s4 codes under f16 or bf16
-  BytesToHalf,  ///< s8 codes under f16 or bf16
+  Direct,        ///< as stored, through ldmatrix: s8 x s8, s4 x s4 (sm_80), f16 x f16, bf16 x bf16
+  NibblePairs,   ///< both operands 4 bits, unpacked to 16 x code in s8 (architectures without s4 mma)
+  NibblesToS8,   ///< s4 codes under s8, to 16 x code
+  TwoLevel,      ///< u4 codes under s8, to code * S_g + m_g (INTEGER R16)
+  NibblesToHalf, ///< s4 codes under f16 or bf16
+  BytesToHalf,   ///< s8 codes under f16 or bf16
 };
 
 struct MultistageSegment {
@@ -38,19 +38,19 @@ struct MultistageSegment {
   bool partial = false;      ///< group sums are scaled in f32 (place partial_sums)
   bool scaledBefore = false; ///< weights are multiplied by their scale before the mma
   bool zeroPoint = false;
-  unsigned shift = 0;        ///< the i32 sums are 2^shift times the exact ones
+  unsigned shift = 0; ///< the i32 sums are 2^shift times the exact ones
   unsigned lhsBits = 8;
-  int64_t tileK = 0;         ///< elements
-  int64_t rowBytes = 0;      ///< bytes of a row of the left operand's tile: 32, 64 or 128
-  int64_t lhsOffset = 0;     ///< byte offset of the segment inside a row of the left operand
-  int64_t kBytes = 0;        ///< bytes of the segment inside a row
-  int64_t tiles = 0;         ///< tiles of K
+  int64_t tileK = 0;     ///< elements
+  int64_t rowBytes = 0;  ///< bytes of a row of the left operand's tile: 32, 64 or 128
+  int64_t lhsOffset = 0; ///< byte offset of the segment inside a row of the left operand
+  int64_t kBytes = 0;    ///< bytes of the segment inside a row
+  int64_t tiles = 0;     ///< tiles of K
   int64_t groups = 0, groupsPerTile = 1, tilesPerGroup = 1;
-  int64_t stepK = 32;        ///< elements of a step: 32 bytes of the left operand
+  int64_t stepK = 32; ///< elements of a step: 32 bytes of the left operand
   /// Byte offsets inside a stage (the left operand's tile is at 0).
   int64_t rhsStage = 0, scaleStage = 0, zeroStage = 0, stageBytes = 0;
   layout::Packing rhs, scale, zero;
-  unsigned scaleBytes = 0;   ///< of one scale; 0: no scales
+  unsigned scaleBytes = 0; ///< of one scale; 0: no scales
 
   bool direct() const { return feed == Feed::Direct || feed == Feed::NibblePairs; }
   unsigned steps() const { return unsigned(rowBytes / 32); }

@@ -4,9 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A lane holds eight consecutive columns of each block of 32 (Multistage.h) in each of its rows: operands are loaded and
-// results stored in the widest vectors that N allows, at most 16 bytes. Vectors start at multiples of their length and
-// N is a multiple of it, so a vector lies inside the matrix or outside, never across its edge.
+// A lane holds eight consecutive columns of each block of 32 (Multistage.h) in each of its rows: operands are loaded
+// and results stored in the widest vectors that N allows, at most 16 bytes. Vectors start at multiples of their length
+// and N is a multiple of it, so a vector lies inside the matrix or outside, never across its edge.
 //
 //===----------------------------------------------------------------------===//
 
@@ -114,8 +114,8 @@ void bitwright::nvptx::storeFragments(KernelWriter &w, kernel::GemmOp op, const 
         unsigned bits = op.getResultElement(unsigned(i)).getIntOrFloatBitWidth(), length = vectorLength(n, bits);
         // One address for the eight columns: sixty-four that do not depend on each other would be computed at once.
         Value index = w.add(w.mul(rows[r], n), first);
-        Value base = bits == 4 ? w.offset(pointer, w.shru(index, 1))
-                               : w.offset(pointer, index, w.builder.getIntegerType(bits));
+        Value base =
+            bits == 4 ? w.offset(pointer, w.shru(index, 1)) : w.offset(pointer, index, w.builder.getIntegerType(bits));
         for (unsigned c = 0; c < 8; c += length) {
           Value at = w.add(first, c);
           Value inside = rowsInside[r];

@@ -23,8 +23,8 @@ static std::string text(Type type) {
   return out;
 }
 
-/// Bits of the physical row inside a block of 32 for each bit of the logical one: physical 8 j + 2 t + e holds the logical
-/// row 8 t + 2 j + e.
+/// Bits of the physical row inside a block of 32 for each bit of the logical one: physical 8 j + 2 t + e holds the
+/// logical row 8 t + 2 j + e.
 static const unsigned physicalBit[5] = {0, 3, 4, 1, 2};
 
 /// Element (row, k) of a 32 x 128 tile of packed codes; `bitOf(physical row bit)` and `columnBit` place them.
@@ -79,8 +79,8 @@ static Packing packingOf(const MultistageSegment &s, int64_t n) {
   return packing;
 }
 
-/// Scales or zero points: 32 columns of one group together; four groups a tile, so that a tile of K never reads past the
-/// end. For the mma's operand a lane reads its four n-tiles at 4 (lane / 4), for the sums its eight columns at 8 t.
+/// Scales or zero points: 32 columns of one group together; four groups a tile, so that a tile of K never reads past
+/// the end. For the mma's operand a lane reads its four n-tiles at 4 (lane / 4), for the sums its eight columns at 8 t.
 static Packing groupPacking(int64_t n, int64_t groups, unsigned bits, bool forOperand, int64_t bias) {
   Packing packing;
   packing.rows = n;
@@ -158,14 +158,15 @@ static std::string planSegment(kernel::ScheduleAttr schedule, MultistagePlan &pl
     if (group % s.stepK)
       return "expected a group that is a multiple of " + to_string(s.stepK) + ", found " + to_string(group);
     if (group % s.tileK && s.tileK % group)
-      return "expected tile_k to divide the group or the group to divide tile_k, found tile_k = " +
-             to_string(s.tileK) + " and group = " + to_string(group);
+      return "expected tile_k to divide the group or the group to divide tile_k, found tile_k = " + to_string(s.tileK) +
+             " and group = " + to_string(group);
     s.groups = attr.getK() / group;
     s.groupsPerTile = std::max<int64_t>(1, s.tileK / group);
     s.tilesPerGroup = std::max<int64_t>(1, group / s.tileK);
   }
   if (plan.warpsK > 1) {
-    // A warp's steps are one run inside the tile, of one group; sums of a group are rounded once, so they stay in a warp.
+    // A warp's steps are one run inside the tile, of one group; sums of a group are rounded once, so they stay in a
+    // warp.
     if (s.steps() % plan.warpsK || (s.feed == Feed::NibblesToHalf && s.steps() / plan.warpsK % 2))
       return "expected warps_k to divide the " + to_string(s.steps()) + " steps of a tile of K" +
              (s.feed == Feed::NibblesToHalf ? " in pairs" : "") + ", found " + to_string(plan.warpsK);
@@ -192,8 +193,8 @@ static std::string planSegment(kernel::ScheduleAttr schedule, MultistagePlan &pl
   }
   s.stageBytes = s.zeroStage;
   if (s.zeroPoint || s.feed == Feed::TwoLevel) {
-    // f16 and bf16 codes are moved by their zero point before the mma; integers keep it for the sums, where it meets the
-    // group's sum of the left operand: exact for every i8 zero point.
+    // f16 and bf16 codes are moved by their zero point before the mma; integers keep it for the sums, where it meets
+    // the group's sum of the left operand: exact for every i8 zero point.
     bool beforeMma = half || s.feed == Feed::TwoLevel;
     s.zero = groupPacking(plan.n, s.groups, 8, beforeMma, beforeMma ? 128 : 0);
     s.stageBytes += plan.tileN * s.groupsPerTile;
@@ -223,8 +224,11 @@ std::string bitwright::nvptx::planMultistage(kernel::GemmOp op, kernel::Schedule
     return "expected at least 2 stages, found " + to_string(plan.stages);
   // Warp tiles of 64 x 32 (64 x 64 for wide tiles) unless the schedule says otherwise.
   plan.warpsM = schedule.getWarpsM() ? schedule.getWarpsM()
-                                     : plan.tileM / (plan.tileM % 64 == 0 && plan.tileM > 64 ? 64 : plan.tileM % 32 ? 16 : 32);
-  plan.warpsN = schedule.getWarpsN() ? schedule.getWarpsN() : plan.tileN / (plan.tileN % 64 == 0 && plan.tileN > 128 ? 64 : 32);
+                                     : plan.tileM / (plan.tileM % 64 == 0 && plan.tileM > 64 ? 64
+                                                     : plan.tileM % 32                       ? 16
+                                                                                             : 32);
+  plan.warpsN =
+      schedule.getWarpsN() ? schedule.getWarpsN() : plan.tileN / (plan.tileN % 64 == 0 && plan.tileN > 128 ? 64 : 32);
   if (plan.tileM % (16 * plan.warpsM) || plan.tileN % (32 * plan.warpsN))
     return "expected warp tiles in multiples of 16 x 32, found " + to_string(plan.tileM) + " x " +
            to_string(plan.tileN) + " over " + to_string(plan.warpsM) + " x " + to_string(plan.warpsN) + " warps";
@@ -247,7 +251,8 @@ std::string bitwright::nvptx::planMultistage(kernel::GemmOp op, kernel::Schedule
     plan.sharedBytes = std::max<unsigned>(plan.sharedBytes, unsigned(segment.stageBytes * plan.stages));
     // 2^shift |code| <= 128 and |x| <= 128 (2^4 each for pairs of nibbles).
     if (int64_t k = segment.partial ? attr.getGroup() : op.getK(); segment.shift && k > 131071)
-      return "expected K (or the group of partial sums) <= 131071 for 4-bit weights summed as 16 x code in i32, found " +
+      return "expected K (or the group of partial sums) <= 131071 for 4-bit weights summed as 16 x code in i32, "
+             "found " +
              to_string(k);
     partial |= segment.partial;
     plan.segments.push_back(std::move(segment));

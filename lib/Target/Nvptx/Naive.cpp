@@ -118,13 +118,27 @@ void NaiveGenerator::run(ValueRange arguments, const EmittedKernel &kernel) {
   zero.resize(segments);
   for (auto [argument, parameter] : llvm::zip(arguments, kernel.parameters)) {
     switch (parameter.role) {
-    case Role::Lhs: lhsPointer = argument; break;
-    case Role::Rhs: rhsPointers[parameter.index] = argument; break;
-    case Role::GroupScale: scale[parameter.index] = argument; break;
-    case Role::GroupZeroPoint: zero[parameter.index] = argument; break;
-    case Role::Operand: operands.push_back(argument); break;
-    case Role::Result: results.push_back(argument); break;
-    case Role::M: m = argument; break;
+    case Role::Lhs:
+      lhsPointer = argument;
+      break;
+    case Role::Rhs:
+      rhsPointers[parameter.index] = argument;
+      break;
+    case Role::GroupScale:
+      scale[parameter.index] = argument;
+      break;
+    case Role::GroupZeroPoint:
+      zero[parameter.index] = argument;
+      break;
+    case Role::Operand:
+      operands.push_back(argument);
+      break;
+    case Role::Result:
+      results.push_back(argument);
+      break;
+    case Role::M:
+      m = argument;
+      break;
     }
   }
   // Two columns a thread where results are nibbles: a byte has one writer.
