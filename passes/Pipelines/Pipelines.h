@@ -28,8 +28,8 @@ std::optional<Stage> parseStage(llvm::StringRef name);
 struct StageOptions {
   std::string recipe = "w8a8"; ///< built-in name or file
   std::string isa;             ///< comma-separated levels for `lower`; empty: all
-  std::string gpu;             ///< comma-separated GPU architectures for `lower`; empty: CPU only
-  std::string schedules;       ///< table of GPU schedules (JSON); empty: the static model
+  std::string gpu = {};        ///< comma-separated GPU architectures for `lower`; empty: CPU only
+  std::string schedules = {};  ///< table of GPU schedules (JSON); empty: the static model
 };
 
 /// The passes of a stage as pipeline text, each with its reason in the source. Import, calibrate and package are not

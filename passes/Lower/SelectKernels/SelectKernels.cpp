@@ -209,18 +209,23 @@ private:
     if (p.inputZeroPoint == 0 && bias.empty())
       return {};
     std::vector<int32_t> folded(n);
+    if (!p.inputZeroPoint)
+      return std::vector<int32_t>(bias.begin(), bias.end());
+    WeightData weight = *code.constant(p.weight);
+    ArrayRef<int8_t> bytes;
     std::vector<int64_t> codes, scales, offsets;
-    if (p.inputZeroPoint) {
-      codes = toIntegers(*code.constant(p.weight));
-      if (p.grouping == Grouping::TwoLevel) {
-        scales = toIntegers(*code.constant(p.groupScale));
-        offsets = toIntegers(*code.constant(p.groupZeroPoint));
-      }
+    if (weight.type.getElementType().isInteger(8))
+      bytes = weight.as<int8_t>(); // large models: no wider copy
+    else
+      codes = toIntegers(weight);
+    if (p.grouping == Grouping::TwoLevel) {
+      scales = toIntegers(*code.constant(p.groupScale));
+      offsets = toIntegers(*code.constant(p.groupZeroPoint));
     }
     for (int64_t row = 0; row < n; ++row) {
       int64_t sum = 0;
-      for (int64_t i = row * k; !codes.empty() && i < (row + 1) * k; ++i)
-        sum += p.group ? (codes[i] & 15) * scales[i / p.group] + offsets[i / p.group] : codes[i];
+      for (int64_t i = row * k; i < (row + 1) * k; ++i)
+        sum += !bytes.empty() ? bytes[i] : p.group ? (codes[i] & 15) * scales[i / p.group] + offsets[i / p.group] : codes[i];
       folded[row] = int32_t(uint32_t((bias.empty() ? 0 : bias[row]) - p.inputZeroPoint * sum));
     }
     return folded;
