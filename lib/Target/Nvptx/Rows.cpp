@@ -120,10 +120,10 @@ void emitElementwise(KernelWriter &w, kernel::RowsOp op, ValueRange arguments, u
   });
 }
 
-/// Codes of INTEGER Q3. The quotient x / scale must be the correctly rounded one, ties depend on it. For scales of usual
-/// size two steps of Markstein's correction give it in five instructions (the first makes the quotient good to one unit
-/// in the last place, the second rounds it correctly; `inverse` is the rounded 1 / scale and the remainders are exact
-/// because |x| >= scale / 2 is far from the subnormal range wherever the code is not 0); other rows divide.
+/// Codes of INTEGER Q3. The quotient x / scale must be the correctly rounded one, ties depend on it. For scales of
+/// usual size two steps of Markstein's correction give it in five instructions (the first makes the quotient good to
+/// one unit in the last place, the second rounds it correctly; `inverse` is the rounded 1 / scale and the remainders
+/// are exact because |x| >= scale / 2 is far from the subnormal range wherever the code is not 0); other rows divide.
 Values quantized(KernelWriter &w, ValueRange values, Value scale, Value inverse) {
   Values codes;
   Value negated = inverse ? Value(arith::NegFOp::create(w.builder, w.loc, scale)) : Value();
@@ -245,8 +245,8 @@ void emitQuantize(KernelWriter &w, kernel::RowsOp op, ValueRange arguments, unsi
     return w.andi(compare(arith::CmpFPredicate::OGE, low), compare(arith::CmpFPredicate::OLE, high));
   };
   w.ifThenElse(
-      within(0x1p-60f, 0x1p60f),
-      [&] { codes(arith::DivFOp::create(w.builder, w.loc, w.constantF32(1), scale)); }, [&] { codes({}); });
+      within(0x1p-60f, 0x1p60f), [&] { codes(arith::DivFOp::create(w.builder, w.loc, w.constantF32(1), scale)); },
+      [&] { codes({}); });
 }
 
 /// Threads of a per-token kernel: a power of two of warps, one vector each where the row is short.
@@ -267,7 +267,8 @@ std::string bitwright::nvptx::supportsRows(Operation *operation, kernel::Schedul
     return result;
   };
   auto isStored = [](Type type) {
-    return type.isF32() || type.isF16() || type.isBF16() || type.isInteger(8) || type.isInteger(16) || type.isInteger(32);
+    return type.isF32() || type.isF16() || type.isBF16() || type.isInteger(8) || type.isInteger(16) ||
+           type.isInteger(32);
   };
   for (auto operand : op.getOperandsAttr().getAsRange<kernel::OperandAttr>())
     if (!isStored(operand.getType()))

@@ -96,7 +96,8 @@ struct Kernel {
                Value token = m0;
                if (rank)
                  token = w.add(m0, w.mul(i ? w.xori(rank, 1) : rank, part));
-               w.copyTensor(w.offset(destination, i * part * 128), tokenMap, {w.mul(step, plan.stepK()), token}, barrier);
+               w.copyTensor(w.offset(destination, i * part * 128), tokenMap, {w.mul(step, plan.stepK()), token},
+                            barrier);
              }
            }});
     int64_t rowBlocks = plan.codes().tileRows();
@@ -124,7 +125,7 @@ struct Kernel {
   }
 
   //===--- Consumers ---------------------------------------------------------------===//
-  Value warpgroup, inGroup, lane; ///< consumer warpgroup, thread in it, lane
+  Value warpgroup, inGroup, lane;   ///< consumer warpgroup, thread in it, lane
   Value codesOf, scalesOf, zerosOf; ///< of this lane in stage 0
 
   void enterConsumer(Value wg) {
@@ -173,9 +174,8 @@ struct Kernel {
         words.push_back(fetched.words[b * perStep + k * perBlock + i]);
     words = w.pin(words);
     Values result;
-    unsigned perGroup = fetched.parameters.empty()
-                            ? 0
-                            : unsigned(fetched.parameters.size()) / (plan.blocks * plan.groupsPerStep());
+    unsigned perGroup =
+        fetched.parameters.empty() ? 0 : unsigned(fetched.parameters.size()) / (plan.blocks * plan.groupsPerStep());
     for (unsigned b = 0; b < plan.blocks; ++b) {
       unsigned group = b * plan.groupsPerStep() + k * plan.groupsPerStep() / plan.kBlocks();
       llvm::append_range(result, unpack(w, plan, ValueRange(words).slice(b * perBlock, perBlock),
@@ -199,7 +199,7 @@ struct Kernel {
 
   /// One step: four k-blocks, during which the next step's first is unpacked (not at the tile's last step).
   void step(State &s, bool first, bool last, llvm::function_ref<void()> between = nullptr) {
-    KernelWriter::Wgmma kind = plan.integer()        ? KernelWriter::Wgmma::S8
+    KernelWriter::Wgmma kind = plan.integer()     ? KernelWriter::Wgmma::S8
                                : plan.lhs.isF16() ? KernelWriter::Wgmma::F16
                                                   : KernelWriter::Wgmma::BF16;
     Value tokens = w.descriptor(w.pointerToInt(w.offset(shared, w.mul(s.ring.stage, plan.tokenBytes()))));
@@ -211,8 +211,8 @@ struct Kernel {
       for (unsigned b = 0; b < plan.blocks; ++b)
         llvm::append_range(accumulators,
                            w.wgmmaRegisters(kind, plan.tokens, ValueRange(s.fragment).slice(4 * b, 4),
-                                            w.add(tokens, 2 * int64_t(k)), ValueRange(s.accumulators).slice(b * count, count),
-                                            first && k == 0));
+                                            w.add(tokens, 2 * int64_t(k)),
+                                            ValueRange(s.accumulators).slice(b * count, count), first && k == 0));
       s.accumulators = accumulators;
       w.wgmmaCommit();
       if (k == 0 && between)
@@ -349,8 +349,8 @@ struct Kernel {
     }));
   }
 
-  /// Sends the sums of the tokens that the other CTA finishes (the upper half of the accumulators) into its shared memory
-  /// and adds what it sent.
+  /// Sends the sums of the tokens that the other CTA finishes (the upper half of the accumulators) into its shared
+  /// memory and adds what it sent.
   void exchange(MutableArrayRef<Values> blocks) {
     unsigned stride = 16 * 128 * plan.warpgroups, half = plan.accumulators() / 2;
     Value own = w.mul(w.sub(thread, 128), 16), peer = w.xori(rank, 1);
@@ -360,7 +360,7 @@ struct Kernel {
       return kernel::MapSharedOp::create(w.builder, w.loc, w.i32(), w.pointerToInt(pointer), peer);
     };
     Value target = w.add(map(sums), own), remote = map(sumBarrier);
-    auto pieces = [&](llvm::function_ref<void(Values &block, unsigned at, unsigned offset)> each) {
+    auto pieces = [&](llvm::function_ref<void(Values & block, unsigned at, unsigned offset)> each) {
       unsigned piece = 0;
       for (Values &block : blocks)
         for (unsigned i = 0; i < half; i += 4)
@@ -370,14 +370,15 @@ struct Kernel {
       Values words;
       for (unsigned i = 0; i < 4; ++i)
         words.push_back(w.bitcast(block[half + at + i], w.i32()));
-      kernel::StoreAsyncOp::create(w.builder, w.loc, w.add(target, offset), words[0], words[1], words[2], words[3], remote);
+      kernel::StoreAsyncOp::create(w.builder, w.loc, w.add(target, offset), words[0], words[1], words[2], words[3],
+                                   remote);
     });
     w.waitParity(sumBarrier, w.constant(0)); // one tile a cluster
     pieces([&](Values &block, unsigned at, unsigned offset) {
       Values words = w.loadWords(w.offset(w.offset(sums, own), offset), 4);
       for (unsigned i = 0; i < 4; ++i)
-        block[at + i] = plan.integer() ? w.add(block[at + i], words[i])
-                                       : w.addf(block[at + i], w.bitcast(words[i], w.f32()));
+        block[at + i] =
+            plan.integer() ? w.add(block[at + i], words[i]) : w.addf(block[at + i], w.bitcast(words[i], w.f32()));
     });
   }
 

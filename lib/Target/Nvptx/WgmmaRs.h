@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The template wgmma_rs (sm_90a, KERNELS 4.4): the operands are swapped, so that weights are the operand that comes from
-// registers. A consumer warpgroup owns `blocks` x 64 output channels and all tokens of the tile:
+// The template wgmma_rs (sm_90a, KERNELS 4.4): the operands are swapped, so that weights are the operand that comes
+// from registers. A consumer warpgroup owns `blocks` x 64 output channels and all tokens of the tile:
 //
 //   producer warps    per step of 128 bytes of K: tokens by TMA (128-byte swizzle), packed codes and the groups' scales
 //                     and zero points by 1-D bulk copies, one warp each, into a ring that runs on from tile to tile
@@ -13,8 +13,8 @@
 //   results           packed to words and stored a few per step of the *next* tile, under its products
 //   split_k 2         two CTAs of a cluster share K; each finishes half of the tokens and pushes the sums of the others
 //
-// Channels of a 64-row tile are numbered so that rows g and g + 8 of a fragment are neighbours: channel 16 w + 2 g + h for
-// warp w, g = lane / 4 and half h. A lane has channels (2 g, 2 g + 1) and tokens 8 j + 2 t + {0, 1}, t = lane % 4.
+// Channels of a 64-row tile are numbered so that rows g and g + 8 of a fragment are neighbours: channel 16 w + 2 g + h
+// for warp w, g = lane / 4 and half h. A lane has channels (2 g, 2 g + 1) and tokens 8 j + 2 t + {0, 1}, t = lane % 4.
 //
 //===----------------------------------------------------------------------===//
 
@@ -45,15 +45,17 @@ struct Plan {
   bool pdl = false;
 
   bool integer() const { return scheme != Scheme::Half; }
-  unsigned stepK() const { return integer() ? 128 : 64; }        ///< elements of K in 128 bytes of a token
+  unsigned stepK() const { return integer() ? 128 : 64; } ///< elements of K in 128 bytes of a token
   unsigned kBlocks() const { return 4; }
-  unsigned wordsPerBlock() const { return integer() ? 2 : codeBits / 4; } ///< packed words of a lane and k-block of 64 rows
+  unsigned wordsPerBlock() const {
+    return integer() ? 2 : codeBits / 4;
+  } ///< packed words of a lane and k-block of 64 rows
   unsigned wordsPerStep() const { return 4 * wordsPerBlock(); }
   int64_t steps() const { return (k + stepK() - 1) / stepK(); }
   unsigned channels() const { return 64 * blocks * warpgroups; } ///< of a tile
   unsigned rowBlocks() const { return blocks * warpgroups; }     ///< 64-row blocks of a tile
   unsigned accumulators() const { return tokens / 2; }           ///< of a lane and 64-row block
-  unsigned finishedTokens() const { return tokens / splitK; }   ///< of a tile, by this CTA
+  unsigned finishedTokens() const { return tokens / splitK; }    ///< of a tile, by this CTA
   /// Accumulators of a lane that another CTA finishes, in pieces of four.
   unsigned sentPieces() const { return splitK == 1 ? 0 : blocks * accumulators() / splitK / 4; }
   unsigned threads() const { return 128 * (1 + warpgroups); }
@@ -63,7 +65,9 @@ struct Plan {
 
   /// Bytes of one 64-row block of a step.
   unsigned codeBytes() const { return 8 * codeBits * stepK(); }
-  unsigned scaleBytes() const { return scheme == Scheme::TwoLevelS8 ? 64 * groupsPerStep() : scaled ? 128 * groupsPerStep() : 0; }
+  unsigned scaleBytes() const {
+    return scheme == Scheme::TwoLevelS8 ? 64 * groupsPerStep() : scaled ? 128 * groupsPerStep() : 0;
+  }
   unsigned zeroBytes() const { return scheme == Scheme::TwoLevelS8 || zeroPoints ? 64 * groupsPerStep() : 0; }
   // Shared memory: tokens, codes, scales, zero points of every stage; operands of the epilogue; sums of the other CTA;
   // barriers: full and empty of every stage, and one for the sums.
@@ -87,8 +91,8 @@ struct Plan {
 std::string plan(kernel::GemmOp op, kernel::ScheduleAttr schedule, Plan &plan);
 
 /// Scales and zero points of a lane's two channels (in shared memory at these places), and what the unpacking wants of
-/// them for lane rows h = 0, 1. TwoLevelS8: S0 S1, bytes 128 + m0, 128 + m1 in four copies; Half: scales and addends, each
-/// twice in a word.
+/// them for lane rows h = 0, 1. TwoLevelS8: S0 S1, bytes 128 + m0, 128 + m1 in four copies; Half: scales and addends,
+/// each twice in a word.
 Values loadGroup(KernelWriter &w, const Plan &plan, Value scales, Value zeros);
 Values groupParameters(KernelWriter &w, const Plan &plan, ValueRange loaded);
 /// Four fragment words of a k-block from its packed words.
@@ -124,7 +128,7 @@ public:
 
   unsigned pieces() const { return unsigned(order.size()); } ///< of a tile
   unsigned wordsOf(unsigned result) const;
-  unsigned words() const;              ///< of all pieces
+  unsigned words() const;                              ///< of all pieces
   Piece pieceAt(unsigned i) const { return order[i]; } ///< without words
 
 private:

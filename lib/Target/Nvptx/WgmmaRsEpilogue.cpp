@@ -6,8 +6,8 @@
 //
 // A lane has two neighbouring channels and, for j = 0, 1, ..., tokens 8 j + 2 t + {0, 1}: accumulator 4 j + 2 h + e is
 // channel half h, token e. Column operands are two registers a block, row operands come from shared memory. Words: two
-// channels of a 16- or 32-bit result are one piece of 4 or 8 bytes; bytes of two lanes (g and g ^ 1) are exchanged, so that
-// each stores four channels of one token.
+// channels of a 16- or 32-bit result are one piece of 4 or 8 bytes; bytes of two lanes (g and g ^ 1) are exchanged, so
+// that each stores four channels of one token.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,9 +27,8 @@ static unsigned countOf(const Plan &plan, kernel::OperandAttr operand) {
   return operand.getKind() == OperandKind::Row ? plan.finishedTokens() : 64 * plan.blocks;
 }
 static unsigned stagedBytes(const Plan &plan, kernel::OperandAttr operand) {
-  return isStaged(operand.getKind())
-             ? unsigned(llvm::alignTo(countOf(plan, operand) * bytesOf(operand.getType()), 16))
-             : 0;
+  return isStaged(operand.getKind()) ? unsigned(llvm::alignTo(countOf(plan, operand) * bytesOf(operand.getType()), 16))
+                                     : 0;
 }
 
 std::string Epilogue::supports(kernel::GemmOp op) {
@@ -196,9 +195,8 @@ SmallVector<Piece> Epilogue::compute(ArrayRef<Values> accumulators) {
           for (unsigned i = 0; i < 4; ++i) {
             auto [inside, index] = elementAt(w.add(token, i / 2), w.add(channel, 64 * b + i % 2));
             Value at = index;
-            w.ifThen(inside, [&] {
-              w.store(values[r][i], w.offset(results[r], at, values[r][i].getType()), elementBytes(r));
-            });
+            w.ifThen(inside,
+                     [&] { w.store(values[r][i], w.offset(results[r], at, values[r][i].getType()), elementBytes(r)); });
           }
           continue;
         }

@@ -110,8 +110,8 @@ std::string rs::plan(kernel::GemmOp op, kernel::ScheduleAttr schedule, Plan &p) 
   return "";
 }
 
-// Bits of a 64-row block: channel = h + 2 g + 16 w. Position bits as the consumers' 16-byte shared loads want them: every
-// lane its own 16 bytes, lanes and warps next to each other.
+// Bits of a 64-row block: channel = h + 2 g + 16 w. Position bits as the consumers' 16-byte shared loads want them:
+// every lane its own 16 bytes, lanes and warps next to each other.
 static std::vector<uint32_t> channelBits(uint32_t half, unsigned lane) {
   return {half, 4u << lane, 8u << lane, 16u << lane, 32u << lane, 64u << lane};
 }
@@ -207,8 +207,8 @@ Schedules bitwright::nvptx::proposeWgmmaRs(Operation *operation, Arch arch, bool
         }
     return result;
   }
-  // Clocks of the busiest multiprocessor: a step takes its products (8192 of 8 bits a clock) or its loads (about 40 bytes
-  // a clock from the L2), whichever is longer; a tile also fills and drains the ring and runs its epilogue.
+  // Clocks of the busiest multiprocessor: a step takes its products (8192 of 8 bits a clock) or its loads (about 40
+  // bytes a clock from the L2), whichever is longer; a tile also fills and drains the ring and runs its epilogue.
   auto clocks = [&](const ScheduleFields &fields, int64_t m) {
     Plan p;
     plan(op, fields.get(op.getContext(), arch), p);
@@ -225,14 +225,23 @@ Schedules bitwright::nvptx::proposeWgmmaRs(Operation *operation, Arch arch, bool
     int64_t lo, hi;
     llvm::SmallVector<int64_t, 2> tokens;
   };
-  const Bucket buckets[] = {{1, 8, {8}},        {9, 16, {16}},           {17, 32, {32}},         {33, 64, {64}},
-                            {65, 96, {96}},     {97, 128, {128, 64}},    {129, 192, {192, 96}},  {193, 256, {256, 128}},
-                            {257, 512, {256, 128}}, {513, 1024, {256, 128}}, {1025, 0, {256}}};
+  const Bucket buckets[] = {{1, 8, {8}},
+                            {9, 16, {16}},
+                            {17, 32, {32}},
+                            {33, 64, {64}},
+                            {65, 96, {96}},
+                            {97, 128, {128, 64}},
+                            {129, 192, {192, 96}},
+                            {193, 256, {256, 128}},
+                            {257, 512, {256, 128}},
+                            {513, 1024, {256, 128}},
+                            {1025, 0, {256}}};
   for (const Bucket &bucket : buckets) {
     int64_t m = bucket.hi ? bucket.hi : 4096, best = 0;
     ScheduleFields chosen;
     for (int64_t tokens : bucket.tokens)
-      for (auto [shape, splitK] : {std::pair(shapes[0], 1), {shapes[1], 1}, {shapes[2], 1}, {shapes[0], 2}, {shapes[1], 2}}) {
+      for (auto [shape, splitK] :
+           {std::pair(shapes[0], 1), {shapes[1], 1}, {shapes[2], 1}, {shapes[0], 2}, {shapes[1], 2}}) {
         ScheduleFields fields = fill(tokens, shape, splitK);
         if ((splitK > 1 && tokens > 128) || !fillStages(op, fields, 8))
           continue;

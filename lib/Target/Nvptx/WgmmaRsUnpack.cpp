@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The sequences of KERNELS 4.1, for the order of nibbles that `Plan::codes` gives. Row h = 0 of a lane always comes from
-// low nibbles, row h = 1 from high ones, so each has its own constants.
+// The sequences of KERNELS 4.1, for the order of nibbles that `Plan::codes` gives. Row h = 0 of a lane always comes
+// from low nibbles, row h = 1 from high ones, so each has its own constants.
 //
 //===----------------------------------------------------------------------===//
 

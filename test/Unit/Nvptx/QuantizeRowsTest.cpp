@@ -58,9 +58,10 @@ TEST(QuantizeRows, EdgesOfFloats) {
   MLIRContext context;
   loadDialects(context);
   for (const char *n : {"24", "33", "1024"}) {
-    std::string text = std::string("kernel.rows @q n ") + n +
-                       " operands [#kernel.operand<element, f32>] results [i8] quantize schedules [#kernel.schedule<arch = "
-                       "\"sm_90a\", kind = rows>] {\n^bb0(%x: f32):\n  kernel.emit %x : f32\n}\n";
+    std::string text =
+        std::string("kernel.rows @q n ") + n +
+        " operands [#kernel.operand<element, f32>] results [i8] quantize schedules [#kernel.schedule<arch = "
+        "\"sm_90a\", kind = rows>] {\n^bb0(%x: f32):\n  kernel.emit %x : f32\n}\n";
     auto module = parseSourceString<ModuleOp>(text, &context);
     ASSERT_TRUE(module);
     auto op = *module->getOps<kernel::RowsOp>().begin();
