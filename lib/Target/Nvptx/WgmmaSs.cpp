@@ -48,7 +48,8 @@ void SsKernel::emit(const EmittedKernel &kernel) {
   firstTile = w.blockX();
   tileStep = w.gridX();
   firstStep = w.constant(0);
-  endStep = w.constant(plan.steps);
+  // Pinned: with a known number of steps LLVM unrolls the loop, and registers run out.
+  endStep = w.pin({w.constant(plan.steps)})[0];
   if (plan.splitK > 1) {
     rank = w.clusterRank();
     firstTile = w.divu(firstTile, plan.splitK);

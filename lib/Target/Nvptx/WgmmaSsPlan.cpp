@@ -151,10 +151,11 @@ SsPlan bitwright::nvptx::planWgmmaSs(kernel::GemmOp op, kernel::ScheduleAttr sch
   // Results that wait need registers beside the next tile's accumulators, and a next tile: with few tokens, or K
   // shared, a CTA has only one. As many groups of columns wait as there is room for; 64 words are what was measured.
   unsigned inUse = plan.blocks * plan.accumulators();
-  // Element operands of a ragged tile have an address of their own for each load.
-  if (plan.ragged && llvm::any_of(op.getOperandsAttr().getAsRange<kernel::OperandAttr>(),
-                                  [](auto operand) { return operand.getKind() == OperandKind::Element; }))
-    inUse += 32;
+  // Element operands need registers too: in a ragged tile each load has an address of its own, and with few steps along
+  // K ptxas moves the loads together.
+  if (llvm::any_of(op.getOperandsAttr().getAsRange<kernel::OperandAttr>(),
+                   [](auto operand) { return operand.getKind() == OperandKind::Element; }))
+    inUse += plan.ragged ? 64 : plan.steps < 8 ? 32 : 0;
   unsigned room = std::min(64u, keptRegisters(plan.consumers) - inUse), waiting = 0;
   // Sums stored as they are would have to stay in the very registers that the next tile's wgmma writes: ptxas gives up.
   bool raw = llvm::is_contained(op.getEmit().getValues(), op.getEpilogue().front().getArgument(0));
@@ -166,8 +167,11 @@ SsPlan bitwright::nvptx::planWgmmaSs(kernel::GemmOp op, kernel::ScheduleAttr sch
       for (auto [r, result] : llvm::enumerate(plan.results))
         for (unsigned first = 0, n = std::max(result.unit / 4, 1u); first < result.words; first += n)
           (block < plan.firstPending ? plan.atOnce : plan.pending).push_back({unsigned(r), block, row, first, n});
-  if (waiting) // two 16-byte stores a step when there are many, else one: enough to hide, and few peeled steps
-    plan.storeSteps = std::min(plan.steps, llvm::divideCeil(waiting * kept, waiting * kept > 32 ? 8u : 4u));
+  // Two 16-byte stores a step when there are many, else one: enough to hide, and few peeled steps. Half of the steps at
+  // least stay a loop: peeled altogether they would take more registers.
+  if (waiting)
+    plan.storeSteps =
+        std::clamp(llvm::divideCeil(waiting * kept, waiting * kept > 32 ? 8u : 4u), 1u, std::max(1u, plan.steps / 2));
 
   // Shared memory.
   plan.lhsBytes = plan.tileM * 128;
