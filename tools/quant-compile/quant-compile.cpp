@@ -8,6 +8,7 @@
 #include "dialects/Exec/Exec.h"
 #include "dialects/Qnn/Qnn.h"
 #include "lib/Artifact/Artifact.h"
+#include "lib/Evaluate/Allocation.h"
 #include "lib/Evaluate/CompiledRunner.h"
 #include "lib/Evaluate/SelfCheck.h"
 #include "lib/ImportOnnx/ImportOnnx.h"
@@ -25,6 +26,7 @@
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Format.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
@@ -47,13 +49,15 @@ struct Flags {
                                  cl::cat(category)};
   cl::opt<std::string> outputPath{"o", cl::desc("Output: .bwm, or .mlir with --compile-to"), cl::value_desc("FILE"),
                                   cl::cat(category)};
-  cl::opt<std::string> recipeName{"recipe", cl::desc("Built-in recipe (float, w8a8, w8a8-per-token, w4a8, w4a8-groups, w4a16, w8a16) or a YAML file"), cl::init("float"),
-                                  cl::cat(category)};
+  cl::opt<std::string> recipeName{
+      "recipe",
+      cl::desc("Built-in recipe (float, w8a8, w8a8-per-token, w4a8, w4a8-groups, w4a16, w8a16) or a YAML file"),
+      cl::init("float"), cl::cat(category)};
   cl::opt<std::string> calibrationPath{"calibration", cl::desc("Samples: FILE.npz or a folder"), cl::cat(category)};
   cl::list<std::string> dimTexts{
       "dim", cl::desc("NAME=VALUE or NAME=LO..HI for a symbolic dimension (or INPUT:AXIS=...)"), cl::cat(category)};
-  cl::list<std::string> targets{"target", cl::desc("cpu (always there), sm_80 (runs on every 8.x), sm_90a"), cl::CommaSeparated,
-                                cl::cat(category)};
+  cl::list<std::string> targets{"target", cl::desc("cpu (always there), sm_80 (runs on every 8.x), sm_90a"),
+                                cl::CommaSeparated, cl::cat(category)};
   cl::opt<std::string> compileTo{"compile-to", cl::desc("Stop after this stage and write its IR"), cl::init("package"),
                                  cl::cat(category)};
   cl::opt<std::string> compileFrom{"compile-from", cl::desc("MODEL is IR as this stage hands it on"),
@@ -64,8 +68,8 @@ struct Flags {
   cl::opt<std::string> jsonPath{"json", cl::desc("Write a summary of the compilation"), cl::cat(category)};
   cl::opt<std::string> require{"require", cl::desc("int4, int8, integer-only or no-fallback: refuse what falls short"),
                                cl::cat(category)};
-  cl::opt<std::string> schedules{"schedules", cl::desc("Table of GPU schedules (quant-tune writes it)"), cl::value_desc("FILE.json"),
-                                 cl::cat(category)};
+  cl::opt<std::string> schedules{"schedules", cl::desc("Table of GPU schedules (quant-tune writes it)"),
+                                 cl::value_desc("FILE.json"), cl::cat(category)};
   cl::opt<std::string> isaNames{"isa", cl::desc("Instruction set levels to compile for (default: all)"),
                                 cl::cat(category)};
   cl::opt<unsigned> threadCount{"threads", cl::desc("Threads of calibration (default: all cores)"), cl::init(0),
@@ -154,6 +158,8 @@ public:
       else if (stage != Stage::Import)
         code = runPasses(stage);
       if (code == Done && stage == Stage::Allocate)
+        code = allocate();
+      if (code == Done && stage == Stage::Allocate)
         noteSchemes();
       if (code == Done && stage == Stage::Integerize)
         code = checkRequirement();
@@ -173,10 +179,16 @@ private:
   Exit checkOptions() {
     if (flags->outputPath.empty())
       return fail("expected -o FILE: where to write the result", BadUsage);
-    if (!flags->budgets.empty() || !flags->planIn.empty() || !flags->planOut.empty() || !flags->reportPath.empty())
-      return fail("--budget, --plan-in, --plan-out and --report need precision allocation, which this version does not "
-                  "have: a recipe gives the schemes",
-                  BadUsage);
+    if (!flags->reportPath.empty())
+      return fail("--report is not in this version; --json writes a summary and --plan-out the decisions", BadUsage);
+    if (!flags->budgets.empty() && !flags->planIn.empty())
+      return fail("expected one of --budget and --plan-in: a plan has its formats already", BadUsage);
+    if (!flags->budgets.empty() && flags->calibrationPath.empty())
+      return fail(
+          "--budget measures how much each layer's rounding changes the output: expected --calibration FILE.npz|DIR",
+          BadUsage);
+    if (!flags->planOut.empty() && flags->budgets.empty())
+      return fail("--plan-out writes what --budget decides: expected --budget", BadUsage);
     auto last = parseStage(flags->compileTo);
     if (!last)
       return fail("--compile-to: expected a stage (import, simplify, calibrate, transform, allocate, quantize, "
@@ -207,7 +219,8 @@ private:
         return fail("--isa: expected avx2 or avx512vnni, found '" + level + "'");
     if (!flags->require.empty() && flags->require != "int4" && flags->require != "int8" &&
         flags->require != "integer-only" && flags->require != "no-fallback")
-      return fail("--require: expected int4, int8, integer-only or no-fallback, found '" + flags->require + "'", BadUsage);
+      return fail("--require: expected int4, int8, integer-only or no-fallback, found '" + flags->require + "'",
+                  BadUsage);
     for (const std::string &text : flags->dimTexts) {
       auto binding = parseDimBinding(text);
       if (!binding)
@@ -246,12 +259,72 @@ private:
       return Done;
     PassManager manager(&context);
     manager.enableVerifier(true);
-    if (failed(buildStage(manager, stage, {flags->recipeName, flags->isaNames, llvm::join(gpuTargets, ","), flags->schedules})))
+    if (failed(buildStage(manager, stage,
+                          {flags->recipeName, flags->isaNames, llvm::join(gpuTargets, ","), flags->schedules})))
       return fail("the stage " + getName(stage) + " names a pass that this build does not have", Internal);
     if (failed(manager.run(*module)))
       return fail("the stage " + getName(stage) + " failed (see the messages above)",
                   stage >= Stage::Fuse && flags->schedules.empty() ? Internal : BadInput);
     return Done;
+  }
+
+  /// --plan-in and --budget: formats of weights, over what the recipe said.
+  Exit allocate() {
+    if (!recipe.quantize || (flags->planIn.empty() && flags->budgets.empty()))
+      return Done;
+    func::FuncOp func = mainFunction();
+    if (!flags->planIn.empty()) {
+      auto formats = readPlan(flags->planIn);
+      if (!formats)
+        return fail(llvm::toString(formats.takeError()));
+      if (llvm::Error error = applyPlan(func, *formats))
+        return fail(flags->planIn + ": " + llvm::toString(std::move(error)));
+      return Done;
+    }
+    auto budgets = solver::parseBudgets(llvm::join(flags->budgets, ","));
+    if (!budgets)
+      return fail("--budget: " + llvm::toString(budgets.takeError()), BadUsage);
+    auto data = CalibrationData::open(flags->calibrationPath, func);
+    if (!data)
+      return fail(llvm::toString(data.takeError()));
+    AllocationOptions options;
+    options.threads = flags->threadCount ? flags->threadCount : std::thread::hardware_concurrency();
+    options.progress = [&](uint64_t done, uint64_t) { progress.update(done); };
+    std::vector<std::string> fixed;
+    auto problem = measureSensitivities(func, **data, options, fixed);
+    if (!problem)
+      return fail(llvm::toString(problem.takeError()));
+    for (const std::string &name : fixed)
+      llvm::errs() << "quant-compile: allocate: '" << name
+                   << "' keeps the recipe's format: its weight is not a constant of one kernel\n";
+    if (llvm::Error error = solver::checkBudgets(*problem, *budgets))
+      return fail("--budget: " + llvm::toString(std::move(error)));
+    auto plan = solver::solve(*problem, *budgets);
+    if (!plan)
+      return fail("--budget: " + llvm::toString(plan.takeError()));
+    llvm::StringMap<std::string> formats;
+    for (auto [group, choice] : llvm::zip(problem->groups, plan->choices))
+      formats[group.name] = group.choices[choice].weight;
+    if (llvm::Error error = applyPlan(func, formats))
+      return fail(llvm::toString(std::move(error)), Internal);
+    auto measured = measurePlan(func, **data, options);
+    if (!measured)
+      return fail(llvm::toString(measured.takeError()));
+    progress.finish();
+    llvm::errs() << "quant-compile: allocate: " << llvm::format("%.2f", plan->averageBits) << " bits on average; "
+                 << problem->lossName << llvm::format(" %.4g predicted, %.4g measured\n", plan->loss, *measured);
+    if (!flags->planOut.empty())
+      return writePlan(solver::printPlan(*problem, *plan));
+    return Done;
+  }
+
+  /// Under a temporary name first: an old plan is not lost.
+  Exit writePlan(const std::string &text) {
+    auto error = llvm::writeToOutput(flags->planOut, [&](llvm::raw_ostream &stream) {
+      stream << text;
+      return llvm::Error::success();
+    });
+    return error ? fail("--plan-out: " + llvm::toString(std::move(error))) : Done;
   }
 
   /// Remembers which operations the recipe wants in integers.
@@ -299,8 +372,8 @@ private:
   Exit checkFourBits() {
     std::string names;
     module->walk([&](Operation *op) {
-      if (!isa<qnn::ConvOp, qnn::ConvTransposeOp, qnn::LinearOp, dyadic::ConvOp, dyadic::ConvTransposeOp, dyadic::LinearOp,
-               dyadic::LinearTwoLevelOp, dyadic::LinearGroupsOp>(op))
+      if (!isa<qnn::ConvOp, qnn::ConvTransposeOp, qnn::LinearOp, dyadic::ConvOp, dyadic::ConvTransposeOp,
+               dyadic::LinearOp, dyadic::LinearTwoLevelOp, dyadic::LinearGroupsOp>(op))
         return;
       Value weight = op->getOperand(1);
       if (auto dequantize = weight.getDefiningOp<qnn::DequantizeOp>())
@@ -309,12 +382,14 @@ private:
       std::string type;
       llvm::raw_string_ostream(type) << element;
       if (element.getIntOrFloatBitWidth() > 4)
-        names += ("\n  " + bitwright::getName(op) + " (" + op->getName().stripDialect() + "): weights of " + type).str();
+        names +=
+            ("\n  " + bitwright::getName(op) + " (" + op->getName().stripDialect() + "): weights of " + type).str();
     });
     if (!names.empty())
-      return fail("--require int4: these weights take more than four bits (recipes w4a8 and w4a16 store four; a recipe's "
-                  "keep_float or the remarks of allocate say why not):" +
-                  names);
+      return fail(
+          "--require int4: these weights take more than four bits (recipes w4a8 and w4a16 store four; a recipe's "
+          "keep_float or the remarks of allocate say why not):" +
+          names);
     return Done;
   }
 
@@ -323,8 +398,9 @@ private:
     if (gpuTargets.empty())
       return Done;
     if (!nvptx::findPtxas())
-      llvm::errs() << "quant-compile: warning: ptxas was not found: the file carries PTX only, which the driver compiles "
-                      "at load; install the CUDA toolkit 13.0 or the package nvidia-cuda-nvcc==13.0.88\n";
+      llvm::errs()
+          << "quant-compile: warning: ptxas was not found: the file carries PTX only, which the driver compiles "
+             "at load; install the CUDA toolkit 13.0 or the package nvidia-cuda-nvcc==13.0.88\n";
     std::string names;
     size_t without = 0, all = 0;
     module->walk([&](exec::LaunchOp launch) {
@@ -340,7 +416,8 @@ private:
       if (missing.empty())
         return;
       ++without;
-      llvm::StringRef reason = launch.getGpuReason().value_or("no schedule fits (the remarks of schedule-kernels say why)");
+      llvm::StringRef reason =
+          launch.getGpuReason().value_or("no schedule fits (the remarks of schedule-kernels say why)");
       names += ("\n  " + launch.getName() + " (" + missing + "): " + reason).str();
     });
     if (names.empty())
