@@ -52,8 +52,7 @@ bool CodedProduct::scalesCodes() const {
 //===----------------------------------------------------------------------===//
 
 /// Calls f(place of 16 channels' parameters, lane, channel of all, group of K): [group][panel][group of K][16].
-template <typename F>
-static void forEachParameter(const PanelLayout &layout, int64_t groups, llvm::ArrayRef<int64_t>, F f) {
+template <typename F> static void forEachParameter(const PanelLayout &layout, int64_t groups, F f) {
   for (int64_t g = 0; g < layout.groups; ++g)
     for (int64_t c = 0; c < layout.n; ++c)
       for (int64_t p = 0; p < groups; ++p)
@@ -82,31 +81,28 @@ void CodedProduct::pack() {
   };
   if (a.scales && (a.isFloat || a.floatSums)) {
     std::vector<float> s = toFloats(*k.constant(a.scales)), lanes(size_t(places * kLanes));
-    forEachParameter(layout, groups, {}, [&](int64_t place, int64_t lane, int64_t channel, int64_t group) {
+    forEachParameter(layout, groups, [&](int64_t place, int64_t lane, int64_t channel, int64_t group) {
       lanes[size_t(place * kLanes + lane)] = s.size() == 1 ? s[0] : s[size_t(channel * groups + group)];
     });
     parameters = k.constantBuffer("scales [group][N/16][K/group][16] f32", ArrayRef<float>(lanes));
   }
   if (!z.empty()) {
     std::vector<int16_t> lanes(size_t(places * kLanes));
-    forEachParameter(layout, groups, {}, [&](int64_t place, int64_t lane, int64_t channel, int64_t group) {
+    forEachParameter(layout, groups, [&](int64_t place, int64_t lane, int64_t channel, int64_t group) {
       lanes[size_t(place * kLanes + lane)] = int16_t(zeroOf(channel, group) + (nibbles ? 8 : 0));
     });
     zeros =
         k.constantBuffer("zero points of the stored codes [group][N/16][K/group][16] s16", ArrayRef<int16_t>(lanes));
   }
-  if (a.isFloat) {
-    auto bias = a.bias ? toFloats(*k.constant(a.bias)) : std::vector<float>();
-    start = k.constantBuffer("bias f32", ArrayRef<float>(padBias(a.groups, layout.n, bias)));
+  if (a.isFloat)
     return;
-  }
 
   if (twoLevel) {
     std::vector<int64_t> s = toIntegers(*k.constant(a.groupScale)), m = toIntegers(*k.constant(a.groupOffset));
     std::vector<uint8_t> scales(size_t(places * kLanes), 1);
     int64_t pairs = (groups + 1) / 2;
     std::vector<int16_t> offsets(size_t(layout.groups * layout.panels() * pairs * kLanes * 2));
-    forEachParameter(layout, groups, {}, [&](int64_t place, int64_t lane, int64_t channel, int64_t group) {
+    forEachParameter(layout, groups, [&](int64_t place, int64_t lane, int64_t channel, int64_t group) {
       scales[size_t(place * kLanes + lane)] = uint8_t(s[size_t(channel * groups + group)]);
       int64_t pair = place / groups * pairs + group / 2;
       offsets[size_t((pair * kLanes + lane) * 2 + group % 2)] = int16_t(m[size_t(channel * groups + group)]);
@@ -125,7 +121,7 @@ void CodedProduct::pack() {
   if (a.zeroPoint) {
     std::vector<int64_t> q = toIntegers(*k.constant(a.codes));
     std::vector<int32_t> lanes(size_t(places * kLanes));
-    forEachParameter(layout, groups, {}, [&](int64_t place, int64_t lane, int64_t channel, int64_t group) {
+    forEachParameter(layout, groups, [&](int64_t place, int64_t lane, int64_t channel, int64_t group) {
       int64_t sum = 0;
       for (int64_t i = 0; i < columns; ++i)
         sum += q[size_t(channel * a.depth() + group * columns + i)] - zeroOf(channel, group);
@@ -222,13 +218,11 @@ void CodedProduct::emit(Value input, int64_t rowBytes, Value sums, Value panelIn
         [&] {
           if (mr < 8)
             return some(mr, k.i64(0));
-          either(
-              k.less(rows, k.i64(mr / 2 + 1)), [&] { some(mr / 2, k.i64(0)); }, [&] { some(mr, k.i64(0)); });
+          either(k.less(rows, k.i64(mr / 2 + 1)), [&] { some(mr / 2, k.i64(0)); }, [&] { some(mr, k.i64(0)); });
         });
   };
   if (many)
-    either(
-        many, [&] { emitUnpacked(nr, input, rowBytes, totals, panelIndex, to); }, byRows);
+    either(many, [&] { emitUnpacked(nr, input, rowBytes, totals, panelIndex, to); }, byRows);
   else
     byRows();
 }
