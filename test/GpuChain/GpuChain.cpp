@@ -268,12 +268,14 @@ private:
   static std::string describe(const Expected &expected, size_t r, size_t e, uint64_t found) {
     const reference::KernelArray &array = expected.outputs.results[r];
     auto text = [&](uint64_t bits) {
-      return isa<FloatType>(array.type) ? std::to_string(reference::toFloat(array.type, bits)) : std::to_string(int32_t(bits));
+      return isa<FloatType>(array.type) ? std::to_string(reference::toFloat(array.type, bits))
+                                        : std::to_string(int32_t(bits));
     };
     std::string result = "result " + std::to_string(r) + ", element " + std::to_string(e) + ": expected " +
                          text(array.bits[e]) + ", found " + text(found);
     if (!expected.outputs.low.empty())
-      result += " (allowed " + text(expected.outputs.low[r].bits[e]) + " .. " + text(expected.outputs.high[r].bits[e]) + ")";
+      result +=
+          " (allowed " + text(expected.outputs.low[r].bits[e]) + " .. " + text(expected.outputs.high[r].bits[e]) + ")";
     return result;
   }
 
@@ -329,9 +331,9 @@ private:
       } else {
         const artifact::Blob &bytes = model.weights[a.index].bytes;
         constants.emplace_back();
-        constants.back().bytes = a.packing < 0
-                                     ? std::vector<uint8_t>(bytes.data(), bytes.data() + bytes.size())
-                                     : runtime::packWeight(model.packings[a.packing], a.order, a.signExtend, bytes.data());
+        constants.back().bytes =
+            a.packing < 0 ? std::vector<uint8_t>(bytes.data(), bytes.data() + bytes.size())
+                          : runtime::packWeight(model.packings[a.packing], a.order, a.signExtend, bytes.data());
         argument.buffer = &constants.back();
       }
       if (a.kind == artifact::GpuArgumentKind::BufferMap || a.kind == artifact::GpuArgumentKind::WeightMap) {

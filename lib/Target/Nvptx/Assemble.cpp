@@ -110,7 +110,8 @@ FailureOr<Assembled> bitwright::nvptx::assemble(StringRef ptx, Arch arch, Locati
   auto text = llvm::MemoryBuffer::getFile(report);
   StringRef reportText = text ? (*text)->getBuffer() : StringRef();
   if (status != 0)
-    return emitError(loc) << *ptxas << " failed for " << nameOf(arch) << " (" << message << "): " << reportText.take_front(2000),
+    return emitError(loc) << *ptxas << " failed for " << nameOf(arch) << " (" << message
+                          << "): " << reportText.take_front(2000),
            failure();
   auto cubin = llvm::MemoryBuffer::getFile(output);
   if (!cubin)

@@ -13,7 +13,8 @@ using namespace bitwright;
 using namespace bitwright::nvptx;
 
 // The names of roles, forms and orders, by number.
-static constexpr llvm::StringLiteral roles[] = {"lhs", "rhs", "group_scale", "group_zero_point", "operand", "result", "m"};
+static constexpr llvm::StringLiteral roles[] = {"lhs",    "rhs", "group_scale", "group_zero_point", "operand",
+                                                "result", "m"};
 static constexpr llvm::StringLiteral forms[] = {"pointer", "tensor_map", "int32"};
 static constexpr llvm::StringLiteral orders[] = {"blocked", "pitched"};
 
@@ -21,8 +22,12 @@ namespace {
 /// Writes a dictionary field by field.
 struct Fields {
   explicit Fields(MLIRContext *context) : builder(context) {}
-  void set(StringRef name, int64_t value) { list.push_back(builder.getNamedAttr(name, builder.getI64IntegerAttr(value))); }
-  void set(StringRef name, StringRef value) { list.push_back(builder.getNamedAttr(name, builder.getStringAttr(value))); }
+  void set(StringRef name, int64_t value) {
+    list.push_back(builder.getNamedAttr(name, builder.getI64IntegerAttr(value)));
+  }
+  void set(StringRef name, StringRef value) {
+    list.push_back(builder.getNamedAttr(name, builder.getStringAttr(value)));
+  }
   void set(StringRef name, Attribute value) { list.push_back(builder.getNamedAttr(name, value)); }
   void flag(StringRef name, bool value) {
     if (value)
@@ -97,8 +102,8 @@ DictionaryAttr bitwright::toAttribute(const LaunchFacts &facts, MLIRContext *con
     p.set("form", forms[unsigned(parameter.form)]);
     if (parameter.form == Form::TensorMap) {
       const TensorMap &map = parameter.map;
-      p.set("map", Attribute(f.builder.getDenseI64ArrayAttr({map.elementBits, map.rank, map.boxColumns, map.boxRows,
-                                                             map.boxBlocks, map.swizzle128})));
+      p.set("map", Attribute(f.builder.getDenseI64ArrayAttr(
+                       {map.elementBits, map.rank, map.boxColumns, map.boxRows, map.boxBlocks, map.swizzle128})));
     }
     if (parameter.packing)
       p.set("packing", packingAttribute(*parameter.packing, context));
@@ -156,7 +161,8 @@ std::optional<LaunchFacts> bitwright::toLaunchFacts(Attribute attribute) {
       auto map = p.get<DenseI64ArrayAttr>("map");
       if (!map || map.size() != 6)
         return std::nullopt;
-      parameter.map = {unsigned(map[0]), unsigned(map[1]), unsigned(map[2]), unsigned(map[3]), unsigned(map[4]), map[5] != 0};
+      parameter.map = {unsigned(map[0]), unsigned(map[1]), unsigned(map[2]),
+                       unsigned(map[3]), unsigned(map[4]), map[5] != 0};
     }
     if (p.has("packing") && !readPacking(p.get<DictionaryAttr>("packing"), parameter.packing.emplace()))
       return std::nullopt;

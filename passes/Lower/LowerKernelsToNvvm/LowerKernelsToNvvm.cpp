@@ -185,7 +185,8 @@ struct LowerKernelsToNvvm : bitwright::impl::LowerKernelsToNvvmBase<LowerKernels
       if (!unit.cubin.empty())
         code.push_back(keep(unit.arch, "cubin", unit.cubin));
       if (unit.cubin.empty() || unit.arch == nvptx::Arch::Sm80)
-        code.push_back(keep(unit.arch, "ptx", ArrayRef(reinterpret_cast<const uint8_t *>(unit.ptx.data()), unit.ptx.size())));
+        code.push_back(
+            keep(unit.arch, "ptx", ArrayRef(reinterpret_cast<const uint8_t *>(unit.ptx.data()), unit.ptx.size())));
     }
     if (!units.empty() && !havePtxas)
       remark::missed(module.getLoc(), remark::RemarkOpts::name("ptxas").category("gpu"))

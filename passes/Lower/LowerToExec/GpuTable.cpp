@@ -75,7 +75,8 @@ FailureOr<GpuRows> GpuTable::addLaunch(kernel::FusedOp fused, const x86::KernelI
 FailureOr<exec::GpuVariantAttr> GpuTable::variant(const LaunchFacts &facts) {
   const nvptx::EmittedKernel &kernel = facts.kernel;
   MLIRContext *context = op.getContext();
-  kernels.insert({{StringAttr::get(context, kernel.symbol), StringAttr::get(context, nvptx::nameOf(kernel.arch))}, facts});
+  kernels.insert(
+      {{StringAttr::get(context, kernel.symbol), StringAttr::get(context, nvptx::nameOf(kernel.arch))}, facts});
   SmallVector<Attribute> arguments;
   for (const nvptx::Parameter &parameter : kernel.parameters) {
     auto attr = argument(parameter);
@@ -219,9 +220,10 @@ FailureOr<exec::GpuArgumentAttr> GpuTable::argument(const nvptx::Parameter &para
   // A tensor of the launch?
   if (auto number = dyn_cast_or_null<IntegerAttr>(bindingOf(parameter)))
     if (auto it = llvm::find(info->runtimeOperands, unsigned(number.getInt())); it != info->runtimeOperands.end()) {
-      exec::GpuMapAttr map = isMap ? mapOver(parameter.map, m, k * int64_t(lhsBits) / parameter.map.elementBits)
-                                   : exec::GpuMapAttr();
-      return make(isMap ? GpuArgumentKind::BufferMap : GpuArgumentKind::Buffer, it - info->runtimeOperands.begin(), map);
+      exec::GpuMapAttr map =
+          isMap ? mapOver(parameter.map, m, k * int64_t(lhsBits) / parameter.map.elementBits) : exec::GpuMapAttr();
+      return make(isMap ? GpuArgumentKind::BufferMap : GpuArgumentKind::Buffer, it - info->runtimeOperands.begin(),
+                  map);
     }
   auto source = constantOf(parameter);
   if (failed(source))
@@ -233,7 +235,7 @@ FailureOr<exec::GpuArgumentAttr> GpuTable::argument(const nvptx::Parameter &para
   exec::GpuMapAttr map;
   if (isMap) {
     int64_t width = packing.order == layout::Packing::Order::Pitched ? packing.pitch
-                                                                      : packing.tileColumns() * packing.tile.columns();
+                                                                     : packing.tileColumns() * packing.tile.columns();
     map = mapOver(parameter.map, getAffineConstantExpr(packing.tileRows() * packing.tile.rows(), context),
                   width * packing.bits / parameter.map.elementBits);
   }
@@ -244,7 +246,9 @@ FailureOr<exec::GpuArgumentAttr> GpuTable::argument(const nvptx::Parameter &para
 
 void GpuTable::build(OpBuilder &builder, Location loc) {
   for (const layout::Packing &p : packings) {
-    auto basis = [&](const std::vector<uint32_t> &values) { return SmallVector<int64_t>(values.begin(), values.end()); };
+    auto basis = [&](const std::vector<uint32_t> &values) {
+      return SmallVector<int64_t>(values.begin(), values.end());
+    };
     exec::PackingOp::create(builder, loc, p.rows, p.columns, p.bits, p.bias, p.fill,
                             p.order == layout::Packing::Order::Blocked ? "blocked" : "pitched", p.pitch,
                             basis(p.tile.rowBasis), basis(p.tile.columnBasis));

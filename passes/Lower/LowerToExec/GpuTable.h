@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// From `gpu_kernel`, `gpu_bindings` and `gpu_launches` to what the file holds (lib/Artifact/Gpu.h): packings, kernels and
-// one variant for each schedule of a launch.
+// From `gpu_kernel`, `gpu_bindings` and `gpu_launches` to what the file holds (lib/Artifact/Gpu.h): packings, kernels
+// and one variant for each schedule of a launch.
 //
 //===----------------------------------------------------------------------===//
 
@@ -36,8 +36,8 @@ public:
 
   GpuTable(mlir::ModuleOp module, unsigned numSymbols) : module(module), numSymbols(numSymbols) {}
 
-  /// `info` and `weights`: the CPU's kernel of the same region, whose buffers the launch has: its run-time operands, then
-  /// `weights`, then the results.
+  /// `info` and `weights`: the CPU's kernel of the same region, whose buffers the launch has: its run-time operands,
+  /// then `weights`, then the results.
   mlir::FailureOr<GpuRows> addLaunch(kernel::FusedOp op, const x86::KernelInfo &info, llvm::ArrayRef<unsigned> weights,
                                      AddWeight addWeight);
   /// exec.packing, exec.gpu_code and exec.gpu_kernel for what the launches use.

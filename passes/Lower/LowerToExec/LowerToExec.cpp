@@ -10,8 +10,8 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
-#include "passes/Lower/LowerToExec/ArenaPlan.h"
 #include "passes/Lower/LowerKernelsToNvvm/LowerKernelsToNvvm.h"
+#include "passes/Lower/LowerToExec/ArenaPlan.h"
 #include "passes/Lower/LowerToExec/GpuTable.h"
 #include "passes/Package/ExecToArtifact.h"
 #include "passes/Quantize/QuantizableOps.h"
@@ -305,11 +305,10 @@ private:
     std::string note = kernel::stringifyTemplate(*launch.op.getKind()).str() + ":";
     for (Operation &op : launch.op.getBlock().without_terminator())
       note += " " + op.getName().getStringRef().str();
-    auto op =
-        exec::LaunchOp::create(builder, launch.op.getLoc(), getName(launch.op), kernelNames[launch.kernel],
-                               builder.getArrayAttr(buffers), stores, mapOf(launch.info.dims), mapOf(launch.info.tiles),
-                               mapOf(launch.info.scratchBytes), builder.getStringAttr(note), launch.gpu->m,
-                               launch.gpu->variants, launch.gpu->reason);
+    auto op = exec::LaunchOp::create(
+        builder, launch.op.getLoc(), getName(launch.op), kernelNames[launch.kernel], builder.getArrayAttr(buffers),
+        stores, mapOf(launch.info.dims), mapOf(launch.info.tiles), mapOf(launch.info.scratchBytes),
+        builder.getStringAttr(note), launch.gpu->m, launch.gpu->variants, launch.gpu->reason);
     if (keepBodies)
       keepBody(op, launch);
   }

@@ -143,7 +143,8 @@ private:
     std::string signature = signatureOf(op), reason;
     for (nvptx::Arch arch : archs) {
       // What the table says, then what the templates propose for the rest.
-      SmallVector<ScheduleAttr> taken, proposed = nvptx::defaultSchedules(op, arch), all = nvptx::candidateSchedules(op, arch);
+      SmallVector<ScheduleAttr> taken, proposed = nvptx::defaultSchedules(op, arch),
+                                       all = nvptx::candidateSchedules(op, arch);
       for (const TableEntry &entry : entries) {
         if (entry.signature != signature || entry.schedule.getArch() != nvptx::nameOf(arch))
           continue;
@@ -169,7 +170,8 @@ private:
       SmallVector<ScheduleAttr> merged;
       for (ScheduleAttr attr : taken) {
         ScheduleAttr before = merged.empty() ? ScheduleAttr() : merged.back();
-        if (before && before.getMHi() + 1 == attr.getMLo() && withRange(attr, before.getMLo(), before.getMHi()) == before)
+        if (before && before.getMHi() + 1 == attr.getMLo() &&
+            withRange(attr, before.getMLo(), before.getMHi()) == before)
           merged.back() = withRange(attr, before.getMLo(), attr.getMHi());
         else
           merged.push_back(attr);
@@ -187,8 +189,8 @@ private:
           next = std::max(next, lastOf(attr) == unbounded ? unbounded : lastOf(attr) + 1);
       if (next <= range.hi && next != unbounded)
         remark::missed(op->getLoc(), remark::RemarkOpts::name("schedule").category("gpu"))
-            << signature + ": no schedule on " + nvptx::nameOf(arch).str() + " from M = " + std::to_string(next) + ": " +
-                   whyNot(op, arch);
+            << signature + ": no schedule on " + nvptx::nameOf(arch).str() + " from M = " + std::to_string(next) +
+                   ": " + whyNot(op, arch);
       for (ScheduleAttr attr : taken) {
         SmallVector<Attribute> others = alternativesTo(op, attr, range, proposed, all);
         schedules.push_back(attr);
@@ -207,10 +209,10 @@ private:
     op->setAttr(scheduleAlternativesAttr, ArrayAttr::get(&getContext(), alternatives));
   }
 
-  /// What to take when ptxas refuses `chosen`: schedules that can serve its range, with a smaller tile (fewer registers),
-  /// the largest first.
-  SmallVector<Attribute> alternativesTo(Operation *op, ScheduleAttr chosen, Range range, ArrayRef<ScheduleAttr> proposed,
-                                        ArrayRef<ScheduleAttr> all) {
+  /// What to take when ptxas refuses `chosen`: schedules that can serve its range, with a smaller tile (fewer
+  /// registers), the largest first.
+  SmallVector<Attribute> alternativesTo(Operation *op, ScheduleAttr chosen, Range range,
+                                        ArrayRef<ScheduleAttr> proposed, ArrayRef<ScheduleAttr> all) {
     auto area = [](ScheduleAttr s) { return s.getTileM() * s.getTileN(); };
     SmallVector<ScheduleAttr> found;
     for (ArrayRef<ScheduleAttr> list : {proposed, all})
@@ -265,7 +267,8 @@ private:
 
   bool isFromTable(ScheduleAttr schedule, StringRef signature) const {
     return llvm::any_of(entries, [&](const TableEntry &entry) {
-      return entry.signature == signature && withRange(entry.schedule, schedule.getMLo(), schedule.getMHi()) == schedule;
+      return entry.signature == signature &&
+             withRange(entry.schedule, schedule.getMLo(), schedule.getMHi()) == schedule;
     });
   }
 

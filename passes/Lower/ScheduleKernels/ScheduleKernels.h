@@ -16,11 +16,12 @@ namespace bitwright {
 #define GEN_PASS_REGISTRATION
 #include "passes/Lower/ScheduleKernels/ScheduleKernels.h.inc"
 
-/// Other schedules for the range of each of `schedules`, best first: an array of arrays of a kernel.gemm or kernel.rows.
+/// Other schedules for the range of each of `schedules`, best first: an array of arrays of a kernel.gemm or
+/// kernel.rows.
 constexpr llvm::StringLiteral scheduleAlternativesAttr = "schedule_alternatives";
 
-/// What decides how fast a schedule is, as text: sizes, types, groups and how much the epilogue reads and stores. The key
-/// of schedule tables: "gemm n4096 k4096 i8xi4 two_level 128 row:f32 column:f32 -> f16".
+/// What decides how fast a schedule is, as text: sizes, types, groups and how much the epilogue reads and stores. The
+/// key of schedule tables: "gemm n4096 k4096 i8xi4 two_level 128 row:f32 column:f32 -> f16".
 std::string signatureOf(mlir::Operation *kernel);
 } // namespace bitwright
 

@@ -4,8 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The builder B of lib/Numerics/FloatFunctions.h over scalar f32 and i32 values of the arith and math dialects: what the
-// regions of kernel.gemm and kernel.rows are made of. The same definitions as interpreter and x86 code, so the same bits.
+// The builder B of lib/Numerics/FloatFunctions.h over scalar f32 and i32 values of the arith and math dialects: what
+// the regions of kernel.gemm and kernel.rows are made of. The same definitions as interpreter and x86 code, so the same
+// bits.
 //
 //===----------------------------------------------------------------------===//
 
@@ -71,9 +72,7 @@ struct ArithBuilder {
   M compare(mlir::arith::CmpIPredicate predicate, I x, I y) { return make<mlir::arith::CmpIOp>(predicate, x, y); }
   /// A constant of an integer type.
   I constantOf(mlir::Type type, int64_t v) { return make<mlir::arith::ConstantOp>(b.getIntegerAttr(type, v)); }
-  template <typename Op, typename... Args> mlir::Value make(Args... args) {
-    return b.createOrFold<Op>(loc, args...);
-  }
+  template <typename Op, typename... Args> mlir::Value make(Args... args) { return b.createOrFold<Op>(loc, args...); }
 
   mlir::OpBuilder &b;
   mlir::Location loc;

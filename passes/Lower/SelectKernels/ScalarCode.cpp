@@ -216,9 +216,8 @@ Value ScalarCode::emitFloat(Operation *op) {
       .Case([&](qnn::NegOp) { return apply([&](Value x) { return f.neg(x); }); })
       .Case([&](qnn::ReluOp) { return apply([&](Value x) { return numerics::relu<B>(f, x); }); })
       .Case([&](qnn::GeluOp gelu) {
-        return apply([&](Value x) {
-          return gelu.getApproximate() ? numerics::geluTanh<B>(f, x) : numerics::geluErf<B>(f, x);
-        });
+        return apply(
+            [&](Value x) { return gelu.getApproximate() ? numerics::geluTanh<B>(f, x) : numerics::geluErf<B>(f, x); });
       })
       .Case([&](qnn::LeakyReluOp leaky) {
         return apply(
@@ -252,8 +251,8 @@ Value ScalarCode::emitBinary(Operation *op) {
     Value x = at(op->getOperand(0));
     return x ? f.xori(x, f.constantOf(x.getType(), 1)) : x;
   }
-  if (!isa<qnn::AddOp, qnn::SubOp, qnn::MulOp, qnn::DivOp, qnn::MinOp, qnn::MaxOp, qnn::PreluOp, qnn::PowOp,
-           qnn::AndOp, qnn::OrOp, qnn::EqualOp, qnn::GreaterOp, qnn::LessOp>(op))
+  if (!isa<qnn::AddOp, qnn::SubOp, qnn::MulOp, qnn::DivOp, qnn::MinOp, qnn::MaxOp, qnn::PreluOp, qnn::PowOp, qnn::AndOp,
+           qnn::OrOp, qnn::EqualOp, qnn::GreaterOp, qnn::LessOp>(op))
     return {};
   Type element = elementOf(op->getResult(0)), from = elementOf(op->getOperand(0));
   bool isFloat = isa<FloatType>(from), unsignedInts = isUnsigned(from);
@@ -268,9 +267,7 @@ Value ScalarCode::emitBinary(Operation *op) {
   return llvm::TypeSwitch<Operation *, Value>(op)
       .Case([&](qnn::AddOp) { return both([&] { return f.add(a, b); }, [&] { return f.addi(a, b); }); })
       .Case([&](qnn::SubOp) { return both([&] { return f.sub(a, b); }, [&] { return f.subi(a, b); }); })
-      .Case([&](qnn::MulOp) {
-        return both([&] { return f.mul(a, b); }, [&] { return f.make<arith::MulIOp>(a, b); });
-      })
+      .Case([&](qnn::MulOp) { return both([&] { return f.mul(a, b); }, [&] { return f.make<arith::MulIOp>(a, b); }); })
       .Case([&](qnn::DivOp) {
         return isFloat ? rounded(element, f.div(a, b)) : fail("'qnn.div' of integers has no GPU code");
       })
@@ -390,8 +387,8 @@ Value ScalarCode::roundShift(Value n, Value c, dyadic::Rounding rounding) {
 Value ScalarCode::requantize(Value sum, Value shift, int64_t leastShift, dyadic::Rounding rounding, int64_t zeroPoint,
                              ArrayRef<int32_t> limits) {
   if (rounding == dyadic::Rounding::HalfUp && leastShift >= 33) {
-    // The half is a multiple of 2^32: the upper words alone decide, and one 32-bit shift is left. What comes out is below
-    // 2^30, so the zero point cannot overflow.
+    // The half is a multiple of 2^32: the upper words alone decide, and one 32-bit shift is left. What comes out is
+    // below 2^30, so the zero point cannot overflow.
     Value upper = f.make<arith::TruncIOp>(builder.getI32Type(),
                                           f.make<arith::ShRSIOp>(sum, f.constantOf(builder.getI64Type(), 32)));
     Value half = f.make<arith::ShLIOp>(f.constant(int32_t(1)), f.subi(shift, f.constant(int32_t(33))));
@@ -463,8 +460,8 @@ Value ScalarCode::emitInteger(Operation *op) {
     auto type = RankedTensorType::get({256}, builder.getI8Type());
     Value table = addOperand(OperandKind::Table, builder.getI8Type(),
                              bind("table", WeightData::copyOf<int8_t>(type, lookup.getTable())));
-    Value code = kernel::LookupOp::create(builder, f.loc, builder.getI8Type(), table,
-                                          f.addi(x, f.constant(int32_t(128))));
+    Value code =
+        kernel::LookupOp::create(builder, f.loc, builder.getI8Type(), table, f.addi(x, f.constant(int32_t(128))));
     return f.make<arith::ExtSIOp>(builder.getI32Type(), code);
   }
   return {};
@@ -513,6 +510,7 @@ Value ScalarCode::emitQuantization(Operation *op) {
   // Clamped in float, exactly, before the conversion; NaN is the zero point.
   Value v = f.roundEven(f.div(x, scale));
   v = f.select(f.isNaN(v), f.constant(0.0f), v);
-  Value lowest = f.toFloat(f.subi(f.constant(int32_t(low)), zero)), highest = f.toFloat(f.subi(f.constant(int32_t(high)), zero));
+  Value lowest = f.toFloat(f.subi(f.constant(int32_t(low)), zero)),
+        highest = f.toFloat(f.subi(f.constant(int32_t(high)), zero));
   return f.addi(f.toInt(f.min(highest, f.max(lowest, v))), zero);
 }

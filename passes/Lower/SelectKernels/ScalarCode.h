@@ -4,12 +4,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// `at(tensor)` writes the scalar arithmetic of one element (m, n) of a tensor of a kernel.fused body into the region of a
-// kernel.gemm or kernel.rows, back to the values that the kernel is given: the accumulator and the operands of the
+// `at(tensor)` writes the scalar arithmetic of one element (m, n) of a tensor of a kernel.fused body into the region of
+// a kernel.gemm or kernel.rows, back to the values that the kernel is given: the accumulator and the operands of the
 // region, which are made as they are met. Tensors broadcast from the right as everywhere in qnn.
 //
-// Values: f32 for all floats (f16 and bf16 results are rounded after each operation, INTEGER F5), i32 for integers of up
-// to 32 bits (the exact value, signed or unsigned), i1 for bool.
+// Values: f32 for all floats (f16 and bf16 results are rounded after each operation, INTEGER F5), i32 for integers of
+// up to 32 bits (the exact value, signed or unsigned), i1 for bool.
 //
 //===----------------------------------------------------------------------===//
 

@@ -34,7 +34,7 @@ RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getTy
 struct Product {
   Operation *op = nullptr; ///< the product
   Value input, weight, result;
-  Value bias;               ///< i32 or float, or null
+  Value bias; ///< i32 or float, or null
   int64_t inputZeroPoint = 0;
   Value groupScale, groupZeroPoint; ///< of groups
   int64_t group = 0;
@@ -194,7 +194,8 @@ private:
     } else if (lhs != rhs) {
       place = Place::Epilogue;
     }
-    if (failed(kernel::SegmentAttr::verify([&] { return InFlightDiagnostic(); }, lhs, rhs, k, p.group, p.grouping, scale, place)))
+    if (failed(kernel::SegmentAttr::verify([&] { return InFlightDiagnostic(); }, lhs, rhs, k, p.group, p.grouping,
+                                           scale, place)))
       return refuse("the weights' format is no segment of a GPU kernel");
     segment = kernel::SegmentAttr::get(builder.getContext(), lhs, rhs, k, p.group, p.grouping, scale, place);
     return true;
@@ -225,7 +226,9 @@ private:
     for (int64_t row = 0; row < n; ++row) {
       int64_t sum = 0;
       for (int64_t i = row * k; i < (row + 1) * k; ++i)
-        sum += !bytes.empty() ? bytes[i] : p.group ? (codes[i] & 15) * scales[i / p.group] + offsets[i / p.group] : codes[i];
+        sum += !bytes.empty() ? bytes[i]
+               : p.group      ? (codes[i] & 15) * scales[i / p.group] + offsets[i / p.group]
+                              : codes[i];
       folded[row] = int32_t(uint32_t((bias.empty() ? 0 : bias[row]) - p.inputZeroPoint * sum));
     }
     return folded;
@@ -240,8 +243,7 @@ private:
       return false;
     if (shapes.get(p.result) != result)
       return refuse("expected a region whose results have the shape of its product");
-    bool integers = segment.getLhs().isInteger() &&
-                    (p.grouping == Grouping::None || p.grouping == Grouping::TwoLevel);
+    bool integers = segment.getLhs().isInteger() && (p.grouping == Grouping::None || p.grouping == Grouping::TwoLevel);
     Value sum = block->addArgument(integers ? Type(builder.getI32Type()) : Type(builder.getF32Type()), fused.getLoc());
     if (integers) {
       if (std::vector<int32_t> folded = foldedBias(p, code); !folded.empty())
@@ -302,7 +304,8 @@ private:
       }
       narrow.push_back(uint16_t(value.bitcastToAPInt().getZExtValue()));
     }
-    return code.bind("group_scale", WeightData::copyOf<uint16_t>(RankedTensorType::get(data.type.getShape(), type), narrow));
+    return code.bind("group_scale",
+                     WeightData::copyOf<uint16_t>(RankedTensorType::get(data.type.getShape(), type), narrow));
   }
 
   static Value mulOrNull(ScalarCode &code, Value a, Value b) { return a && b ? code.f.mul(a, b) : Value(); }
