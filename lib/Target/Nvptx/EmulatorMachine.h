@@ -135,11 +135,13 @@ struct Warp {
   uint64_t *states = nullptr; ///< low half: poison lanes; high half: number of a wgmma in flight (25 bits), element (7)
   uint32_t pc = 0, mask = all;
   enum State : uint8_t { Ready, Waiting, Done } state = Ready;
+  bool slow = false; ///< has its turn last
   llvm::SmallVector<std::pair<uint32_t, uint32_t>, 8> stack; ///< masks of open ifs and loops
   // Waits in progress.
   bool inBarrier = false;
   uint64_t generation = 0;
   uint64_t clusterGeneration = 0;
+  bool arrivedAtCluster = false;
   uint32_t lanesPassed = 0; ///< lanes of a try_wait that have seen their phase
   /// An mbarrier of which all waiting lanes want another phase: no turn before it has one.
   Cta *sleepAt = nullptr;

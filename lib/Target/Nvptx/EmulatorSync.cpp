@@ -113,6 +113,9 @@ void runClusterArrive(Warp &warp, const Instruction &i) {
   if (!wholeWarp(warp, i))
     return;
   Cluster &cluster = *warp.cluster;
+  if (warp.arrivedAtCluster)
+    return warp.fail(i, "arrives at the cluster's barrier twice: expected a wait in between");
+  warp.arrivedAtCluster = true;
   warp.clusterGeneration = cluster.generation + 1;
   unsigned total = unsigned(cluster.ctas.size() * cluster.ctas[0].warps.size());
   if (++cluster.arrived == total) {
@@ -122,12 +125,15 @@ void runClusterArrive(Warp &warp, const Instruction &i) {
 }
 void runClusterWait(Warp &warp, const Instruction &i) {
   Cluster &cluster = *warp.cluster;
+  if (!warp.arrivedAtCluster)
+    return warp.fail(i, "waits at the cluster's barrier without an arrival of its own");
   if (cluster.generation < warp.clusterGeneration)
-    warp.block([&] {
+    return warp.block([&] {
       return llvm::formatv("the cluster's barrier ({0} of {1} warps arrived)", cluster.arrived,
                            cluster.ctas.size() * cluster.ctas[0].warps.size())
           .str();
     });
+  warp.arrivedAtCluster = false;
 }
 
 //===--- mbarrier ----------------------------------------------------------------------------===//

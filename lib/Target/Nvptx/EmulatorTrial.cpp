@@ -347,6 +347,8 @@ std::string bitwright::nvptx::tryKernel(Operation *op, kernel::ScheduleAttr sche
   launch.seed = options.seed, launch.hostThreads = options.hostThreads;
   if (!trial.addArguments())
     return trial.error;
+  if (options.change)
+    options.change(module->lookupSymbol<LLVM::LLVMFuncOp>("kernel_under_trial"));
   if (failed(emulate(module->lookupSymbol<LLVM::LLVMFuncOp>("kernel_under_trial"), launch)))
     return text;
   auto expected = isa<kernel::GemmOp>(op) ? reference::runKernelGemm(cast<kernel::GemmOp>(op), inputs)

@@ -38,6 +38,8 @@ struct TrialOptions {
   unsigned hostThreads = 1;
   /// Elements of operand i of the epilogue as bits of its type; none: by kind and type.
   std::function<uint64_t(unsigned operand, Random &random)> operand;
+  /// Called on the emitted function before it runs: tests of the emulator break kernels with it.
+  std::function<void(mlir::LLVM::LLVMFuncOp)> change;
 };
 
 /// Random inputs for `op`: full-range integers, floats of few bits.

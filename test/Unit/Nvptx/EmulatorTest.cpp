@@ -645,6 +645,17 @@ TEST_F(Emulation, EndedCta) { // the first CTA ends without waiting for what the
   EXPECT_GT(failures, 3u);
   EXPECT_SAYS(text, "reaches the shared memory of CTA (0, 0), which has ended");
 }
+TEST_F(Emulation, ClusterWaitAlone) {
+  begin(32, {}, 32);
+  w->clusterWait();
+  EXPECT_SAYS(run(), "waits at the cluster's barrier without an arrival of its own");
+}
+TEST_F(Emulation, ClusterArriveTwice) {
+  begin(32, {}, 32);
+  w->clusterArrive();
+  w->clusterArrive();
+  EXPECT_SAYS(run(), "arrives at the cluster's barrier twice: expected a wait in between");
+}
 TEST_F(Emulation, BarrierLeftBehind) {
   begin(64, {}, 32);
   w->ifThen(w->ult(thread(), 32), [&] { NVVM::BarrierArriveOp::create(w->builder, w->loc, w->constant(2), w->constant(64)); });
