@@ -216,8 +216,7 @@ public:
     for (int64_t j = 0; j < columns; ++j) {
       const int64_t column = partition.order[size_t(j)];
       for (int64_t r = 0; r < count; ++r)
-        weights(r, j) =
-            partition.dead[size_t(column)] ? 0.0 : problem.weights[size_t((firstRow + r) * columns + column)];
+        weights(r, j) = problem.weights[size_t((firstRow + r) * columns + column)];
     }
     const bool fitEarly = options.actOrder || options.staticGroups || !options.feedback || groupSize == columns;
     if (fitEarly)
@@ -242,23 +241,27 @@ public:
           target = weights.col(j);
         roundColumn(j, target, decoded);
         moved.col(j) = weights.col(j) - decoded;
-        lossOfSlice += (sum + factor(j, j) * moved.col(j)).squaredNorm();
+        if (!isDead(j))
+          lossOfSlice += (sum + factor(j, j) * moved.col(j)).squaredNorm();
       }
     }
   }
 
   /// In units of the given moments.
   double dampedLoss() const { return lossOfSlice * partition.unit; }
-  /// Takes the damping (and dead columns, which have a diagonal of 1) out of the loss again.
+  /// Takes the damping out of the loss again.
   double outputError() const {
-    double extra = partition.damping * moved.squaredNorm();
+    double extra = 0;
     for (int64_t j = 0; j < columns; ++j)
-      if (partition.dead[size_t(partition.order[size_t(j)])])
-        extra += moved.col(j).squaredNorm();
+      if (!isDead(j))
+        extra += partition.damping * moved.col(j).squaredNorm();
     return std::max(0.0, (lossOfSlice - extra) * partition.unit);
   }
 
 private:
+  /// Of the column rounded at step j.
+  bool isDead(int64_t j) const { return partition.dead[size_t(partition.order[size_t(j)])]; }
+
   void fitOne(int64_t row, int64_t group, const std::vector<double> &values) {
     quantizer.fit(firstRow + row, group, values,
                   llvm::ArrayRef<double>(partition.diagonal).slice(size_t(group * groupSize), values.size()));
@@ -292,7 +295,7 @@ private:
     std::vector<double> values(size_t(size), 0.0);
     for (int64_t r = 0; r < count; ++r) {
       for (int64_t i = 0; i < size; ++i)
-        values[size_t(i)] = updated(r, i);
+        values[size_t(i)] = isDead(j + i) ? 0.0 : updated(r, i);
       fitOne(r, j / groupSize, values);
     }
   }

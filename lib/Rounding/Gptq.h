@@ -58,12 +58,15 @@ struct GptqResult {
   std::vector<int32_t> codes;      ///< [N, K]
   std::vector<double> dequantized; ///< [N, K]
   /// tr((W - Wq) (H + damping I) (W - Wq)^T), in units of the given moments: what the loop minimises.
+  /// Dead columns count nothing.
   double dampedLoss = 0;
   /// tr((W - Wq) H (W - Wq)^T). Dead columns count nothing.
   double outputError = 0;
   /// The rung of the ladder that was used (the largest over the partitions).
   double damping = 0;
-  /// Columns without input (H_kk = 0), over all partitions. Their weights are rounded as zeros.
+  /// Columns without input (H_kk = 0), over all partitions. Their weights widen no range and take up no error: they
+  /// are rounded to nearest, because other data may well reach them (zeroing them, as is often done, destroys networks
+  /// whose calibration leaves channels of a ReLU silent).
   int64_t deadColumns = 0;
 };
 
