@@ -101,6 +101,10 @@ void SsKernel::prepare(Value tile) {
   columnBuffer =
       w.offset(shared, w.add(w.mul(w.add(w.mul(consumerId, 2), columnParity), plan.columnBytes), plan.columns));
   unsigned chunks = plan.columnBytes / 16;
+  unsigned partial = 0; // size of the smallest element where an operand ends inside 16 bytes
+  for (const SsPlan::Operand &operand : plan.operands)
+    if (operand.kind == OperandKind::Column && plan.ragged && plan.n * operand.bytes % 16)
+      partial = partial ? std::min(partial, operand.bytes) : operand.bytes;
   for (unsigned base = 0; base < chunks; base += 128) {
     auto copy = [&] {
       Value chunk = w.add(lane128, base), source, at, limit;
@@ -124,6 +128,21 @@ void SsKernel::prepare(Value tile) {
         return w.copyAsync(target, w.offset(source, at));
       // Bytes beyond the operand's end are zeros.
       Value valid = w.ult(at, limit), rest = w.minu(w.select(valid, w.sub(limit, at), 0), 16);
+      if (partial) {
+        // A copy of fewer than 16 bytes reads all 16 (memcheck sees it): the last elements go one by one.
+        Value within = w.builder.createOrFold<arith::AndIOp>(w.loc, w.ne(rest, 0), w.ult(rest, 16));
+        w.ifThenElse(
+            within,
+            [&] {
+              Type type = w.builder.getIntegerType(8 * partial);
+              for (unsigned byte = 0; byte < 16; byte += partial)
+                w.ifThen(w.ult(w.constant(byte), rest), [&] {
+                  w.store(w.load(w.offset(w.offset(source, at), byte), type, partial), w.offset(target, byte), partial);
+                });
+            },
+            [&] { w.copyAsync(target, w.offset(source, w.select(valid, at, 0)), rest); });
+        return;
+      }
       w.copyAsync(target, w.offset(source, w.select(valid, at, 0)), rest);
     };
     if (base + 128 <= chunks)
