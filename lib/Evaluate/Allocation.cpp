@@ -47,7 +47,6 @@ llvm::Expected<Rounded> roundAs(Operation *op, StringRef storage) {
   if (!storage.empty())
     op->setAttr(weightSchemeAttr, withStorage(op, storage));
   auto weight = quantizeWeightOf(op, /*inputScale=*/0);
-  auto scheme = op->getAttrOfType<qnn::SchemeAttr>(weightSchemeAttr);
   op->setAttr(weightSchemeAttr, before);
   if (failed(weight))
     return llvm::createStringError("the weight of '" + getName(op) + "' cannot be rounded to " + storage);
@@ -56,7 +55,14 @@ llvm::Expected<Rounded> roundAs(Operation *op, StringRef storage) {
     result.values.push_back(float(weight->valueAt(i)));
   WeightStorage bytes;
   bytes.elements = int64_t(weight->codes.size());
-  bytes.bits = unsigned(bitsOf(scheme.getStorage()));
+  // What the file holds: codes of 4, 8 or 16 bits.
+  int bits = weight->twoLevelGroup ? 4 : bitsOf(weight->scheme.getStorage());
+  bytes.bits = bits <= 4 ? 4 : bits <= 8 ? 8 : 16;
+  if (weight->twoLevelGroup) {
+    // A group has a scale of 8 bits and an offset of 16; offsets lie in pairs along a row.
+    int64_t groups = llvm::divideCeil(weight->shape[1], weight->twoLevelGroup);
+    bytes.otherBits = weight->shape[0] * (groups * 8 + llvm::alignTo(groups, 2) * 16);
+  }
   bytes.scales = int64_t(weight->scales.size());
   bytes.zeroPoints = int64_t(weight->zeroPoints.size());
   result.bytes = double(bytes.bytes());
@@ -81,7 +87,8 @@ public:
     double sum = 0;
     auto error = forEach([&](size_t sample, const std::vector<EvaluatedOutput> &outputs) -> llvm::Error {
       for (size_t i = 0; i < outputs.size(); ++i)
-        sum += distributions ? divergence(reference[sample][i], outputs[i]) : relativeError(reference[sample][i], outputs[i]);
+        sum += distributions ? divergence(reference[sample][i], outputs[i])
+                             : relativeError(reference[sample][i], outputs[i]);
       return llvm::Error::success();
     });
     if (error)
@@ -102,7 +109,9 @@ private:
       return visit(count++, *outputs);
     });
   }
-  static size_t rowSize(const EvaluatedOutput &output) { return output.shape.empty() ? 1 : size_t(output.shape.back()); }
+  static size_t rowSize(const EvaluatedOutput &output) {
+    return output.shape.empty() ? 1 : size_t(output.shape.back());
+  }
   static bool rowsAreDistributions(const EvaluatedOutput &output) {
     size_t size = rowSize(output);
     if (size < 2)
@@ -119,12 +128,13 @@ private:
     }
     return true;
   }
-  /// Mean over rows of sum p log(p / q); probabilities below 1e-9 count as that.
+  /// Mean over rows of sum p log(p / q) - p + q, which no rounding of the rows' sums makes negative; probabilities
+  /// below 1e-9 count as that.
   static double divergence(const EvaluatedOutput &p, const EvaluatedOutput &q) {
     double sum = 0;
     for (size_t i = 0; i < p.values.size(); ++i) {
       double a = std::max(1e-9, double(p.values[i])), b = std::max(1e-9, double(q.values[i]));
-      sum += a * std::log(a / b);
+      sum += a * std::log(a / b) - a + b;
     }
     return sum * double(rowSize(p)) / double(p.values.size());
   }
@@ -231,7 +241,8 @@ llvm::Error bitwright::applyPlan(func::FuncOp func, const llvm::StringMap<std::s
                                      "', which is no quantized layer of this model under this recipe");
     StringRef format = entry.getValue();
     int bits = 0;
-    if (!format.consume_front("s") || format.getAsInteger(10, bits) || !(bits == 16 || (bits >= 2 && bits <= 8)))
+    if (!format.consume_front("s") || format.getAsInteger(10, bits) || !(bits == 16 || (bits >= 2 && bits <= 8)) ||
+        format != std::to_string(bits))
       return llvm::createStringError("the plan gives '" + entry.getKey() + "' the weight format '" + entry.getValue() +
                                      "': expected s2 to s8 or s16");
     Operation *op = it->getValue();
@@ -250,7 +261,8 @@ llvm::Expected<llvm::StringMap<std::string>> bitwright::readPlan(llvm::StringRef
   const llvm::json::Object *root = json->getAsObject();
   const llvm::json::Array *groups = root ? root->getArray("groups") : nullptr;
   if (!groups || root->getInteger("version") != 1)
-    return llvm::createStringError("plan '" + path + "': expected version 1 and a list 'groups' (what --plan-out writes)");
+    return llvm::createStringError("plan '" + path +
+                                   "': expected version 1 and a list 'groups' (what --plan-out writes)");
   llvm::StringMap<std::string> formats;
   for (const llvm::json::Value &value : *groups) {
     const llvm::json::Object *group = value.getAsObject();
@@ -258,6 +270,10 @@ llvm::Expected<llvm::StringMap<std::string>> bitwright::readPlan(llvm::StringRef
     auto weight = group ? group->getString("weight") : std::nullopt;
     if (!name || !weight)
       return llvm::createStringError("plan '" + path + "': expected 'name' and 'weight' in each of 'groups'");
+    if (group->get("activation"))
+      return llvm::createStringError(
+          "plan '" + path + "': '" + *name +
+          "' has an activation format, which --plan-in does not take: expected 'weight' only");
     if (!formats.try_emplace(*name, weight->str()).second)
       return llvm::createStringError("plan '" + path + "': '" + *name + "' is named twice");
   }

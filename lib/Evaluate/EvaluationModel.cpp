@@ -9,6 +9,7 @@
 #include "lib/Statistics/SecondMoments.h"
 #include "lib/Target/X86/PanelLayout.h"
 #include "lib/Weights/WeightStore.h"
+#include "llvm/ADT/DenseMap.h"
 #include <cmath>
 
 using namespace mlir;
@@ -81,6 +82,8 @@ void EvaluationModel::findWeights(func::FuncOp func) {
     if (bw_model_weight(model->get(), i, nullptr, &data, &bytes) == BW_OK)
       byBytes.try_emplace(llvm::StringRef(static_cast<const char *>(data), bytes), i);
   }
+  llvm::DenseMap<size_t, std::string> takenBy;
+  llvm::StringSet<> shared;
   func.walk([&](Operation *op) {
     auto geometry = ProductGeometry::of(op);
     if (!geometry)
@@ -110,10 +113,18 @@ void EvaluationModel::findWeights(func::FuncOp func) {
         continue;
       slot.index = it->second;
       slot.pack = pack;
+      // Equal bytes: nobody can tell whose they are, or they are one constant.
+      auto [other, isNew] = takenBy.try_emplace(slot.index, getName(op).str());
+      if (!isNew) {
+        shared.insert(other->second);
+        return;
+      }
       weights[getName(op)] = std::move(slot);
       return;
     }
   });
+  for (const auto &name : shared)
+    weights.erase(name.getKey());
 }
 
 llvm::Error EvaluationModel::setActivations(const llvm::StringMap<ActivationGrid> &grids) {

@@ -202,6 +202,16 @@ private:
         return fail("--compile-from: expected a stage before package, found '" + flags->compileFrom + "'", BadUsage);
       firstStage = Stage(unsigned(*first) + 1);
     }
+    if ((!flags->budgets.empty() || !flags->planIn.empty()) &&
+        (lastStage < Stage::Allocate || firstStage > Stage::Allocate))
+      return fail("--budget and --plan-in act in the stage allocate, which --compile-from and --compile-to leave out",
+                  BadUsage);
+    if (!flags->budgets.empty()) {
+      auto parsed = solver::parseBudgets(llvm::join(flags->budgets, ","));
+      if (!parsed)
+        return fail("--budget: " + llvm::toString(parsed.takeError()), BadUsage);
+      budgets = std::move(*parsed);
+    }
     if (lastStage < firstStage)
       return fail("--compile-to=" + flags->compileTo + " lies before what --compile-from=" + flags->compileFrom +
                       " continues with",
@@ -270,8 +280,12 @@ private:
 
   /// --plan-in and --budget: formats of weights, over what the recipe said.
   Exit allocate() {
-    if (!recipe.quantize || (flags->planIn.empty() && flags->budgets.empty()))
+    if (flags->planIn.empty() && flags->budgets.empty())
       return Done;
+    if (!recipe.quantize)
+      return fail("--budget and --plan-in choose formats of layers that the recipe quantizes: expected another recipe "
+                  "than '" +
+                  flags->recipeName + "'");
     func::FuncOp func = mainFunction();
     if (!flags->planIn.empty()) {
       auto formats = readPlan(flags->planIn);
@@ -281,9 +295,6 @@ private:
         return fail(flags->planIn + ": " + llvm::toString(std::move(error)));
       return Done;
     }
-    auto budgets = solver::parseBudgets(llvm::join(flags->budgets, ","));
-    if (!budgets)
-      return fail("--budget: " + llvm::toString(budgets.takeError()), BadUsage);
     auto data = CalibrationData::open(flags->calibrationPath, func);
     if (!data)
       return fail(llvm::toString(data.takeError()));
@@ -297,9 +308,9 @@ private:
     for (const std::string &name : fixed)
       llvm::errs() << "quant-compile: allocate: '" << name
                    << "' keeps the recipe's format: its weight is not a constant of one kernel\n";
-    if (llvm::Error error = solver::checkBudgets(*problem, *budgets))
+    if (llvm::Error error = solver::checkBudgets(*problem, budgets))
       return fail("--budget: " + llvm::toString(std::move(error)));
-    auto plan = solver::solve(*problem, *budgets);
+    auto plan = solver::solve(*problem, budgets);
     if (!plan)
       return fail("--budget: " + llvm::toString(plan.takeError()));
     llvm::StringMap<std::string> formats;
@@ -542,6 +553,7 @@ private:
   std::vector<DimBinding> dims;
   Stage firstStage = Stage::Import, lastStage = Stage::Package;
   std::vector<std::string> gpuTargets;
+  std::vector<solver::Budget> budgets;
   Progress progress;
   std::string calibrationDigest;
   uint64_t weightBytes = 0, arenaBytes = 0;
