@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from conftest import compile_model, refused, run_model, single, tool
+from conftest import compile_model, refused, run_model, save_model, single, tool
 from samples import feed_forward
 
 WIDTH, HIDDEN = 128, 256
@@ -129,6 +129,33 @@ def test_requests_that_contradict(block, planned):
     refused(attempt(block, model, *rest, "--budget", "size <= 60 %", "--compile-to", "transform"), "stage allocate", status=2)
     refused(attempt(block, model, "--recipe", "float", *rest[2:], "--plan-in", plan), "another recipe than 'float'")
     assert not (block / "none.json").exists()
+
+
+def test_a_place_for_the_plan(block):
+    model, *rest = options(block)
+    done = tool("quant-compile", model, *rest, "--budget", "size <= 60 %", "--plan-out", block / "none" / "plan.json",
+                "-o", block / "refused.bwm")
+    refused(done, "--plan-out", "plan.json")
+    assert not (block / "refused.bwm").exists()
+
+
+def test_a_shared_weight_keeps_its_format(tmp_path):
+    """Two of three layers read one constant: named, kept, and not in the plan."""
+    rng = np.random.default_rng(1)
+    shared, last = rng.normal(size=(32, 32)) / 6, rng.normal(size=(32, 32)) / 6
+    nodes = [onnx.helper.make_node("MatMul", ["x", "w"], ["a"], "first"), onnx.helper.make_node("Relu", ["a"], ["r"], "relu"),
+             onnx.helper.make_node("MatMul", ["r", "w"], ["b"], "second"), onnx.helper.make_node("Relu", ["b"], ["s"], "relu2"),
+             onnx.helper.make_node("MatMul", ["s", "v"], ["y"], "last")]
+    model = save_model(tmp_path / "shared.onnx", nodes, [("x", [4, 32])], [("y", [4, 32])],
+                       {"w": shared.astype(np.float32), "v": last.astype(np.float32)})
+    np.savez(tmp_path / "c.npz", x=rng.normal(size=(4, 4, 32)).astype(np.float32))
+    done = tool("quant-compile", model, "--recipe", "w8a16", "--calibration", tmp_path / "c.npz", "--budget", "size <= 0 %",
+                "--plan-out", tmp_path / "plan.json", "-o", tmp_path / "shared.bwm")
+    assert done.returncode == 0, done.stderr
+    kept = re.findall(r"allocate: '(\w+)' keeps the recipe's format: its weight is not a constant of one kernel", done.stderr)
+    assert kept == ["first", "second"]
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    assert [(group["name"], group["weight"]) for group in plan["groups"]] == [("last", "s4")]
 
 
 def test_budgets_that_cannot_be_kept(block):

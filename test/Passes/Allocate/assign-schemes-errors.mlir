@@ -30,7 +30,7 @@
 // FORMAT: format.yaml:3: weights.format: expected one of s8, s16, s4, s3, s2, found 's9'
 // OBSERVER: observer.yaml:2: activations.observer: expected one of minmax, ema, percentile, mse, kl, found 'median'
 // PERCENT: percent.yaml:2: activations.percentile: expected a number of percent above 50 and at most 100, found '120'
-// BUDGET: budget.yaml:2: budgets: expected no budgets: this version allocates no bits by budget
+// BUDGET: budget.yaml:2: budgets: expected no budgets in a recipe: give them to quant-compile as --budget
 // TWICE: twice.yaml:3: float: expected each key once, found it again
 // EMPTY: empty.yaml:1: the recipe is empty: expected a mapping
 // LIST: list.yaml:2: keep_float: expected a list
