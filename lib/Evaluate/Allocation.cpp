@@ -6,7 +6,9 @@
 
 #include "lib/Evaluate/Allocation.h"
 #include "lib/CostModel/CostModel.h"
+#include "lib/Statistics/SecondMoments.h"
 #include "lib/Statistics/Statistics.h"
+#include "lib/Target/X86/PanelLayout.h"
 #include "passes/Quantize/QuantizableOps.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -36,6 +38,24 @@ qnn::SchemeAttr withStorage(Operation *op, StringRef storage) {
   return qnn::SchemeAttr::get(context, storage, scheme.getGranularity(), scheme.getAxis(), scheme.getGroup());
 }
 
+/// Bytes of a weight's codes of 4, 8 or 16 bits in the file, padding of the panels included. Depthwise filters always
+/// take 16 bits.
+int64_t bytesOfCodes(Operation *op, ArrayRef<int64_t> shape, int bits) {
+  auto geometry = ProductGeometry::of(op);
+  int64_t groups = geometry ? geometry->groups : 1;
+  if (groups > 1 && shape[0] == groups && shape[1] == 1) {
+    int64_t taps = 1;
+    for (int64_t extent : shape.drop_front(2))
+      taps *= extent;
+    return x86::DepthwisePanel{false, groups, taps / shape.back(), shape.back()}.totalBytes();
+  }
+  x86::PanelKind kind = bits <= 4 ? x86::PanelKind::Nibbles : bits <= 8 ? x86::PanelKind::Bytes : x86::PanelKind::Words;
+  int64_t columns = 1;
+  for (int64_t extent : shape.drop_front())
+    columns *= extent;
+  return x86::PanelLayout{kind, groups, shape[0] / groups, columns}.totalBytes();
+}
+
 /// A weight in a format: what the network will compute with, and what the file will hold.
 struct Rounded {
   std::vector<float> values;
@@ -53,19 +73,16 @@ llvm::Expected<Rounded> roundAs(Operation *op, StringRef storage) {
   Rounded result;
   for (int64_t i = 0; i < int64_t(weight->codes.size()); ++i)
     result.values.push_back(float(weight->valueAt(i)));
-  WeightStorage bytes;
-  bytes.elements = int64_t(weight->codes.size());
-  // What the file holds: codes of 4, 8 or 16 bits.
   int bits = weight->twoLevelGroup ? 4 : bitsOf(weight->scheme.getStorage());
-  bytes.bits = bits <= 4 ? 4 : bits <= 8 ? 8 : 16;
+  WeightStorage beside; // scales and zero points
   if (weight->twoLevelGroup) {
     // A group has a scale of 8 bits and an offset of 16; offsets lie in pairs along a row.
     int64_t groups = llvm::divideCeil(weight->shape[1], weight->twoLevelGroup);
-    bytes.otherBits = weight->shape[0] * (groups * 8 + llvm::alignTo(groups, 2) * 16);
+    beside.otherBits = weight->shape[0] * (groups * 8 + llvm::alignTo(groups, 2) * 16);
   }
-  bytes.scales = int64_t(weight->scales.size());
-  bytes.zeroPoints = int64_t(weight->zeroPoints.size());
-  result.bytes = double(bytes.bytes());
+  beside.scales = int64_t(weight->scales.size());
+  beside.zeroPoints = int64_t(weight->zeroPoints.size());
+  result.bytes = double(bytesOfCodes(op, weight->shape, bits) + beside.bytes());
   return result;
 }
 

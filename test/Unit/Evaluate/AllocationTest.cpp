@@ -92,11 +92,14 @@ TEST_F(Allocation, FewerBitsLoseMoreAndTakeLess) {
   EXPECT_EQ(problem->lossName, "relative squared error of the output");
   EXPECT_EQ(problem->metrics, std::vector<std::string>{"bytes"});
   ASSERT_EQ(problem->groups.size(), 3u);
-  // Codes and a float32 scale for each of 8, 8 and 10 channels.
+  // A float32 scale for each of 8, 8 and 10 channels, and codes in panels of 16 channels: 27 columns are 28 bytes or 32
+  // nibbles, 128 are themselves. The depthwise filter has 16 bits whatever the format, three rows of taps in two pairs.
   struct {
     const char *name;
     double elements, bytes8, bytes4;
-  } const expected[] = {{"conv", 216, 248, 140}, {"dw", 72, 104, 68}, {"last", 1280, 1320, 680}};
+  } const expected[] = {{"conv", 216, 16 * 28 + 32, 16 * 32 / 2 + 32},
+                        {"dw", 72, 16 * 2 * 3 * 2 * 2 + 32, 16 * 2 * 3 * 2 * 2 + 32},
+                        {"last", 1280, 16 * 128 + 40, 16 * 128 / 2 + 40}};
   for (size_t i = 0; i < 3; ++i) {
     const solver::Group &group = problem->groups[i];
     EXPECT_EQ(group.name, expected[i].name);
@@ -192,10 +195,10 @@ TEST_F(Allocation, GroupsAreForFewBits) {
     EXPECT_TRUE(bool(problem)) << llvm::toString(problem.takeError());
     return std::pair(problem->groups[0].choices[0].costs[0], problem->groups[0].choices[1].costs[0]);
   };
-  // 8 bits: a scale a channel, 1280 + 40. Groups: 640 and 20 scales of 4 bytes. Two-level: 640, 10 scales, and for each
-  // of 20 groups a scale of one byte and an offset of two.
-  EXPECT_EQ(bytes(qnn::Granularity::Group), std::pair(1320.0, 720.0));
-  EXPECT_EQ(bytes(qnn::Granularity::TwoLevel), std::pair(1320.0, 740.0));
+  // Ten rows take a panel of 16. 8 bits: 16 * 128 bytes and a scale a channel. Groups: half of that and 20 scales of 4
+  // bytes. Two-level: 10 scales, and for each of 20 groups a scale of one byte and an offset of two.
+  EXPECT_EQ(bytes(qnn::Granularity::Group), std::pair(2088.0, 1104.0));
+  EXPECT_EQ(bytes(qnn::Granularity::TwoLevel), std::pair(2088.0, 1124.0));
 }
 
 TEST_F(Allocation, LayersThatShareAConstantStayAsTheyAre) {
