@@ -1,6 +1,7 @@
 # Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 """Weight formats by budget: what the plan says is what the file holds, and a plan gives the same file again."""
 
+import ctypes
 import json
 import re
 
@@ -8,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from conftest import compile_model, refused, run_model, save_model, single, tool
+from conftest import BUILD, compile_model, refused, run_model, save_model, single, tool
 from samples import feed_forward
 
 WIDTH, HIDDEN = 128, 256
@@ -34,7 +35,7 @@ def compiled(folder, out, recipe, *arguments):
 
 @pytest.fixture(scope="module")
 def planned(block):
-    """The block in half its range of sizes: artifact and plan."""
+    """One layer in 8 bits, one in 4: artifact and plan."""
     artifact = compiled(block, block / "planned.bwm", "w4a16", "--budget", "size <= 60 %", "--plan-out", block / "plan.json")
     return artifact, json.loads((block / "plan.json").read_text())
 
@@ -47,12 +48,28 @@ def attempt(folder, *arguments):
     return done
 
 
+def constants_of(artifact):
+    """[(layout, bytes)] of the constants in a file, through the C API."""
+    library, model = ctypes.CDLL(str(BUILD / "lib" / "libbitwright.so")), ctypes.c_void_p()
+    library.bw_model_weight_count.restype = ctypes.c_size_t
+    library.bw_model_destroy.restype = None
+    assert library.bw_model_load_file(str(artifact).encode(), 0, ctypes.byref(model)) == 0
+    found = []
+    for index in range(library.bw_model_weight_count(model)):
+        layout, data, size = ctypes.c_char_p(), ctypes.c_void_p(), ctypes.c_size_t()
+        status = library.bw_model_weight(model, ctypes.c_size_t(index), ctypes.byref(layout), ctypes.byref(data), ctypes.byref(size))
+        assert status == 0
+        found.append((layout.value.decode(), size.value))
+    library.bw_model_destroy(model)
+    return found
+
+
 def weight_bytes(artifact):
     return int(re.search(r"^weights: (\d+) bytes$", tool("quant-run", "--info", artifact).stdout, re.M)[1])
 
 
-# Beside codes and scales the file holds float32 biases (w4a16), or for tokens with scales biases with folded row sums of
-# int32 beside them. Two-level recipes: see test_plan_bytes.
+# Bytes an output channel that stand beside codes and scales: a float32 bias, and where tokens have scales an int32 more (the
+# folded zero point).
 BESIDE = {"w4a16": 4, "w8a16": 4, "w4a8": 8}
 
 
@@ -68,7 +85,7 @@ def test_plan_bytes(block, tmp_path, recipe, budget):
     used = plan["budgets"][0]
     assert used["used"] == plan["totals"]["bytes"] <= used["limit"] * (1 + 1e-9)
     stored = weight_bytes(artifact) - BESIDE[recipe] * (WIDTH + HIDDEN)
-    if recipe == "w4a8":  # columns of 8-bit layers have their sums in the same place; nothing is to be taken off for them
+    if recipe == "w4a8":
         assert abs(plan["totals"]["bytes"] - stored) <= 0.01 * stored, (plan["totals"], stored)
     else:
         assert plan["totals"]["bytes"] == stored
@@ -129,6 +146,30 @@ def test_requests_that_contradict(block, planned):
     refused(attempt(block, model, *rest, "--budget", "size <= 60 %", "--compile-to", "transform"), "stage allocate", status=2)
     refused(attempt(block, model, "--recipe", "float", *rest[2:], "--plan-in", plan), "another recipe than 'float'")
     assert not (block / "none.json").exists()
+
+
+def test_convolutions(tmp_path):
+    """The plan's bytes are those of the codes in the file and four for each channel's scale. The depthwise filter is stored in
+    16 bits, so it stays at 8 whatever the budget."""
+    rng = np.random.default_rng(2)
+    constants = {"w0": rng.normal(size=(20, 5, 3, 3)), "w1": rng.normal(size=(20, 1, 3, 3)), "w2": rng.normal(size=(40, 20, 1, 1))}
+    conv = lambda x, w, y, name, **more: onnx.helper.make_node("Conv", [x, w], [y], name, **more)  # noqa: E731
+    relu = lambda x, y: onnx.helper.make_node("Relu", [x], [y], y)  # noqa: E731
+    nodes = [conv("x", "w0", "a", "full", pads=[1] * 4), relu("a", "b"), conv("b", "w1", "c", "depthwise", group=20, pads=[1] * 4),
+             relu("c", "d"), conv("d", "w2", "y", "point")]
+    model = save_model(tmp_path / "conv.onnx", nodes, [("x", [1, 5, 8, 8])], [("y", [1, 40, 8, 8])],
+                       {name: value.astype(np.float32) for name, value in constants.items()})
+    np.savez(tmp_path / "c.npz", x=rng.normal(size=(4, 1, 5, 8, 8)).astype(np.float32))
+    for percent in (0, 100):
+        artifact = compile_model(model, tmp_path / "conv.bwm", "--recipe", "w8a8", "--calibration", tmp_path / "c.npz",
+                                 "--budget", f"size <= {percent} %", "--plan-out", tmp_path / "plan.json")
+        plan = json.loads((tmp_path / "plan.json").read_text())
+        few = "s8" if percent else "s4"
+        assert {g["name"]: g["weight"] for g in plan["groups"]} == {"full": few, "depthwise": "s8", "point": few}
+        codes = [size for layout, size in constants_of(artifact) if "weights [" in layout or layout.startswith("codes [")]
+        # 32 rows of 45 columns: 48 bytes or 48 nibbles; 32 channels of two pairs of rows of taps; 48 rows of 20: 20 or 24.
+        assert codes == ([32 * 48, 32 * 12 * 2, 48 * 20] if percent else [32 * 48 // 2, 32 * 12 * 2, 48 * 24 // 2])
+        assert plan["totals"]["bytes"] == sum(codes) + 4 * (20 + 20 + 40)
 
 
 def test_a_place_for_the_plan(block):
