@@ -97,6 +97,11 @@ def test_conversion_holds_the_weights_untouched(weights):
     assert all(np.array_equal(held[name], weights[name]) for name in names)
 
 
+def test_weights_of_another_network_are_refused(weights):
+    with pytest.raises(ValueError, match="found 1 that it does not have: _blocks.16"):
+        efficientnet.convert({**weights, "_blocks.16._expand_conv.weight": weights["_conv_head.weight"]})
+
+
 def test_predictions_are_sensible(crops):
     """ImageNet classes 281 to 287 are cats, 967 is espresso; half of all crops of these photographs at least."""
     classes = crops[1].argmax(-1)
@@ -134,10 +139,12 @@ def test_float_equals_onnxruntime(crops, work, batch):
 def test_int8_agrees_with_float(crops, calibration, work):
     """On 500 crops all-W8A8 agrees on 94.0 % and the recipe on 95.8 %; 64 crops may be a few decisions off that."""
     x, logits = crops
-    error = {}
-    for name, recipe, least in (("w8a8", "w8a8", 0.87), ("recipe", ROOT / "samples" / "efficientnet.yaml", 0.90)):
-        artifact = compile_model(efficientnet.model(), work / f"efficientnet_{name}.bwm", "--recipe", recipe,
-                                 "--calibration", calibration, *DIMS)
+    error, statistics = {}, work / "efficientnet.stats"
+    # The statistics of the first one hold all that the second needs.
+    for name, recipe, least, source in (
+            ("recipe", ROOT / "samples" / "efficientnet.yaml", 0.90, ["--calibration", calibration, "--statistics-out", statistics]),
+            ("w8a8", "w8a8", 0.87, ["--statistics-in", statistics])):
+        artifact = compile_model(efficientnet.model(), work / f"efficientnet_{name}.bwm", "--recipe", recipe, *source, *DIMS)
         ours = in_batches(artifact, work, x)
         assert efficientnet.agreement(ours, logits) >= least, name
         error[name] = np.mean((ours - logits) ** 2)
