@@ -98,6 +98,7 @@ class Kernel:
     symbol: str
     folder: str
     tag: str = ""
+    signature: str = ""
     schedule: str = ""
     parameters: list = field(default_factory=list)
     segments: list = field(default_factory=list)
@@ -222,7 +223,7 @@ def read(folder):
         words = rest.split()
         if key == "kernel":
             kernel = Kernel(rest, folder)
-        elif key in ("tag", "schedule"):
+        elif key in ("tag", "schedule", "signature"):
             setattr(kernel, key, rest)
         elif key == "code":
             kernel.file, kernel.arch = words

@@ -107,7 +107,7 @@ bool bitwright::gpucheck::readFolder(const std::string &path, std::vector<Folder
           c.checksums.push_back(sum);
         kernel.cases.push_back(c);
       } else {
-        good = key == "end" || key == "resources" || key.empty();
+        good = key == "end" || key == "resources" || key == "signature" || key.empty();
       }
     }
     if (!good) {

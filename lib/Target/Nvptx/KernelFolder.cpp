@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/Target/Nvptx/KernelFolder.h"
+#include "lib/Target/Nvptx/Schedules.h"
 #include "mlir/IR/AffineExpr.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
@@ -66,7 +67,7 @@ void KernelFolder::add(const EmittedKernel &emitted, Operation *op, kernel::Sche
   os << "kernel " << emitted.symbol << "\n";
   if (auto tag = op->getAttrOfType<StringAttr>("tag"))
     os << "tag " << tag.getValue() << "\n";
-  os << "code " << file << " " << bitwright::nvptx::nameOf(emitted.arch) << "\n";
+  os << "signature " << signatureOf(op) << "\ncode " << file << " " << bitwright::nvptx::nameOf(emitted.arch) << "\n";
   if (schedule)
     os << "schedule " << schedule << "\n";
   os << "launch " << emitted.threads << " " << emitted.sharedBytes << " " << emitted.cluster << " " << emitted.pdl << " "

@@ -9,6 +9,7 @@
 //
 //   kernel SYMBOL            starts a block
 //   tag TEXT                 the operation's attribute `tag`: what a reader knows of the epilogue
+//   signature TEXT           the key of schedule tables
 //   code FILE ARCH           the cubin beside the manifest
 //   schedule TEXT            the attribute, for people and tables
 //   launch THREADS SHARED CLUSTER PDL PERSISTENT

@@ -74,3 +74,29 @@ Schedules bitwright::nvptx::defaultSchedules(Operation *op, Arch arch) {
   llvm::sort(taken, [](kernel::ScheduleAttr a, kernel::ScheduleAttr b) { return a.getMLo() < b.getMLo(); });
   return taken;
 }
+
+std::string bitwright::nvptx::signatureOf(Operation *op) {
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  auto rows = dyn_cast<kernel::RowsOp>(op);
+  if (auto gemm = dyn_cast<kernel::GemmOp>(op)) {
+    out << "gemm n" << gemm.getN();
+    for (auto segment : gemm.getSegments().getAsRange<kernel::SegmentAttr>()) {
+      out << " k" << segment.getK() << " " << segment.getLhs() << "x" << segment.getRhs();
+      if (segment.getGroup())
+        out << " " << kernel::stringifyGrouping(segment.getGrouping()) << " " << segment.getGroup();
+      if (segment.getScale())
+        out << " " << segment.getScale();
+    }
+  } else {
+    out << (rows.getQuantize() ? "quantize_rows n" : "rows n") << rows.getN();
+  }
+  for (Attribute attr : op->getAttrOfType<ArrayAttr>("operands")) {
+    auto operand = cast<kernel::OperandAttr>(attr);
+    out << " " << kernel::stringifyOperandKind(operand.getKind()) << ":" << operand.getType();
+  }
+  out << " ->";
+  for (Type type : op->getAttrOfType<ArrayAttr>("results").getAsValueRange<TypeAttr>())
+    out << " " << type;
+  return text;
+}

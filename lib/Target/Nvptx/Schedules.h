@@ -17,6 +17,10 @@
 
 namespace bitwright::nvptx {
 
+/// What decides how fast a schedule is, as text: sizes, types, groups and how much the epilogue reads and stores. The
+/// key of schedule tables: "gemm n4096 k4096 i8xi4 two_level 128 row:f32 column:f32 -> f16".
+std::string signatureOf(mlir::Operation *kernel);
+
 using Schedules = llvm::SmallVector<kernel::ScheduleAttr>;
 
 /// Schedules of `op` (kernel.gemm or kernel.rows) for separate ranges of M, in ascending order; only what `supports`.

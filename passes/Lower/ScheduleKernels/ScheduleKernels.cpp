@@ -22,32 +22,6 @@ using namespace mlir;
 using namespace bitwright;
 using kernel::ScheduleAttr;
 
-std::string bitwright::signatureOf(Operation *op) {
-  std::string text;
-  llvm::raw_string_ostream out(text);
-  auto rows = dyn_cast<kernel::RowsOp>(op);
-  if (auto gemm = dyn_cast<kernel::GemmOp>(op)) {
-    out << "gemm n" << gemm.getN();
-    for (auto segment : gemm.getSegments().getAsRange<kernel::SegmentAttr>()) {
-      out << " k" << segment.getK() << " " << segment.getLhs() << "x" << segment.getRhs();
-      if (segment.getGroup())
-        out << " " << kernel::stringifyGrouping(segment.getGrouping()) << " " << segment.getGroup();
-      if (segment.getScale())
-        out << " " << segment.getScale();
-    }
-  } else {
-    out << (rows.getQuantize() ? "quantize_rows n" : "rows n") << rows.getN();
-  }
-  for (Attribute attr : op->getAttrOfType<ArrayAttr>("operands")) {
-    auto operand = cast<kernel::OperandAttr>(attr);
-    out << " " << kernel::stringifyOperandKind(operand.getKind()) << ":" << operand.getType();
-  }
-  out << " ->";
-  for (Type type : op->getAttrOfType<ArrayAttr>("results").getAsValueRange<TypeAttr>())
-    out << " " << type;
-  return text;
-}
-
 namespace {
 
 constexpr int64_t unbounded = std::numeric_limits<int64_t>::max();
@@ -140,7 +114,7 @@ private:
 
   void schedule(Operation *op, ArrayRef<nvptx::Arch> archs, Range range) {
     SmallVector<Attribute> schedules, alternatives;
-    std::string signature = signatureOf(op), reason;
+    std::string signature = nvptx::signatureOf(op), reason;
     for (nvptx::Arch arch : archs) {
       // What the table says, then what the templates propose for the rest.
       SmallVector<ScheduleAttr> taken, proposed = nvptx::defaultSchedules(op, arch),

@@ -20,9 +20,6 @@ namespace bitwright {
 /// kernel.rows.
 constexpr llvm::StringLiteral scheduleAlternativesAttr = "schedule_alternatives";
 
-/// What decides how fast a schedule is, as text: sizes, types, groups and how much the epilogue reads and stores. The
-/// key of schedule tables: "gemm n4096 k4096 i8xi4 two_level 128 row:f32 column:f32 -> f16".
-std::string signatureOf(mlir::Operation *kernel);
 } // namespace bitwright
 
 #endif
