@@ -127,7 +127,7 @@ void execute(const std::string &name, void **a) {
     static const int position[3] = {0, 2, 1}; // of the packing
     for (int t = 0; t < n * w; ++t)
       for (int c = 0; c < 3; ++c)
-        mid[t * 4 + c] = 2 * x[(t / w * 3 + c) * w + t % w] + bias[position[c]];
+        mid[t * 4 + c] = int32_t(2 * uint32_t(x[(t / w * 3 + c) * w + t % w]) + uint32_t(bias[position[c]])); // wraps
   } else if (name.compare(0, 7, "reverse") == 0) { // map of mid, y, N, W
     const int32_t *mid = reinterpret_cast<const int32_t *>(static_cast<const TensorMap *>(a[0])->opaque[0]);
     int32_t *y = argument<int32_t *>(a, 1);
