@@ -28,7 +28,7 @@ struct AllocationOptions {
 /// Measures the sensitivities of `func`'s quantized layers. The loss of a choice is the mean over samples of the
 /// Kullback-Leibler divergence from the float network's output where its rows are distributions (not negative, sum 1
 /// within 1e-3), else of the relative squared error. Costs: bytes of codes and scales. A layer that the evaluation
-/// model cannot change keeps its format and is named in `fixed`.
+/// model cannot change, or whose weight the file holds unpacked, keeps its format and is named in `fixed`.
 llvm::Expected<solver::AllocationProblem> measureSensitivities(mlir::func::FuncOp func, CalibrationData &data,
                                                                const AllocationOptions &options,
                                                                std::vector<std::string> &fixed);

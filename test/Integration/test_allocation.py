@@ -193,7 +193,7 @@ def test_a_shared_weight_keeps_its_format(tmp_path):
     done = tool("quant-compile", model, "--recipe", "w8a16", "--calibration", tmp_path / "c.npz", "--budget", "size <= 0 %",
                 "--plan-out", tmp_path / "plan.json", "-o", tmp_path / "shared.bwm")
     assert done.returncode == 0, done.stderr
-    kept = re.findall(r"allocate: '(\w+)' keeps the recipe's format: its weight is not a constant of one kernel", done.stderr)
+    kept = re.findall(r"allocate: '(\w+)' keeps the recipe's format: its weight is not a constant of codes of one kernel", done.stderr)
     assert kept == ["first", "second"]
     plan = json.loads((tmp_path / "plan.json").read_text())
     assert [(group["name"], group["weight"]) for group in plan["groups"]] == [("last", "s4")]

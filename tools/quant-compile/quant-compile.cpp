@@ -307,7 +307,7 @@ private:
       return fail(llvm::toString(problem.takeError()));
     for (const std::string &name : fixed)
       llvm::errs() << "quant-compile: allocate: '" << name
-                   << "' keeps the recipe's format: its weight is not a constant of one kernel\n";
+                   << "' keeps the recipe's format: its weight is not a constant of codes of one kernel\n";
     if (llvm::Error error = solver::checkBudgets(*problem, budgets))
       return fail("--budget: " + llvm::toString(std::move(error)));
     auto plan = solver::solve(*problem, budgets);

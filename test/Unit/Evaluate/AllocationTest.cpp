@@ -207,6 +207,17 @@ TEST_F(Allocation, LayersThatShareAConstantStayAsTheyAre) {
   EXPECT_EQ(fixed, (std::vector<std::string>{"first", "second"}));
 }
 
+TEST_F(Allocation, ConvolutionsOnFloatsStayAsTheyAre) {
+  func::FuncOp func = withSchemes(networkText());
+  for (const char *layer : {"conv", "dw", "last"})
+    find(func, layer)->setAttr(weightOnlyAttr, UnitAttr::get(&context));
+  auto problem = measure(func, {sample()});
+  ASSERT_TRUE(bool(problem)) << llvm::toString(problem.takeError());
+  ASSERT_EQ(problem->groups.size(), 1u);
+  EXPECT_EQ(problem->groups[0].name, "last");
+  EXPECT_EQ(fixed, (std::vector<std::string>{"conv", "dw"}));
+}
+
 TEST_F(Allocation, PlansAreApplied) {
   func::FuncOp func = withSchemes(networkText());
   llvm::StringMap<std::string> formats;
