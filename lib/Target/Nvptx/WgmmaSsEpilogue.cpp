@@ -136,9 +136,13 @@ void SsKernel::prepare(Value tile) {
             [&] {
               Type type = w.builder.getIntegerType(8 * partial);
               for (unsigned byte = 0; byte < 16; byte += partial)
-                w.ifThen(w.ult(w.constant(byte), rest), [&] {
-                  w.store(w.load(w.offset(w.offset(source, at), byte), type, partial), w.offset(target, byte), partial);
-                });
+                w.ifThenElse(
+                    w.ult(w.constant(byte), rest),
+                    [&] {
+                      Value element = w.load(w.offset(w.offset(source, at), byte), type, partial);
+                      w.store(element, w.offset(target, byte), partial);
+                    },
+                    [&] { w.store(w.constant(0, type), w.offset(target, byte), partial); });
             },
             [&] { w.copyAsync(target, w.offset(source, w.select(valid, at, 0)), rest); });
         return;
