@@ -74,15 +74,12 @@ template <typename At> std::vector<uint8_t> pack(const Packing &packing, At at) 
     for (unsigned b = 0; b < packing.bits / 8; ++b)
       out[size_t(index) * (packing.bits / 8) + b] = uint8_t(value >> (8 * b));
   };
-  int64_t paddedRows = packing.tileRows() * packing.tile.rows();
-  int64_t paddedColumns = packing.tileColumns() * packing.tile.columns();
-  for (int64_t r = 0; r < paddedRows; ++r)
-    for (int64_t c = 0; c < paddedColumns; ++c) {
-      bool inside = r < packing.rows && c < packing.columns;
-      int64_t index = packing.indexOf(r, c);
-      if (index < packing.elements())
-        put(index, uint64_t(inside ? int64_t(at(r, c)) + packing.bias : packing.fill));
-    }
+  // The padding first: with a pitch below the padded width some of it has no place of its own.
+  for (int64_t index = 0; packing.fill && index < packing.elements(); ++index)
+    put(index, uint64_t(packing.fill));
+  for (int64_t r = 0; r < packing.rows; ++r)
+    for (int64_t c = 0; c < packing.columns; ++c)
+      put(packing.indexOf(r, c), uint64_t(int64_t(at(r, c)) + packing.bias));
   return out;
 }
 

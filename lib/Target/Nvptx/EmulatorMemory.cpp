@@ -336,8 +336,9 @@ void runCopyAsync(Warp &warp, const Instruction &i) { // a destination, b source
       unsigned buffer;
       uint64_t at;
       uint64_t address = warp.wide(i.b)[lane];
-      // The hardware wants the alignment of the whole copy also where fewer bytes are read.
-      if (!aligned(warp, i, address, bytes, lane) || !locateGlobal(warp, i, address, from, lane, buffer, at))
+      // The hardware wants the alignment of the whole copy also where fewer bytes are read, and reads all of them
+      // (compute-sanitizer sees it).
+      if (!aligned(warp, i, address, bytes, lane) || !locateGlobal(warp, i, address, bytes, lane, buffer, at))
         return;
       source = warp.machine->globals[buffer].bytes->data() + at;
     }

@@ -21,12 +21,6 @@ kernel::ScheduleAttr ScheduleFields::get(MLIRContext *context, Arch arch) const 
                                    warpsK, cluster, splitK, inFlight, chunk, raster, tokenRows, pdl);
 }
 
-// Until a template has its own.
-#define BITWRIGHT_NO_PROPOSAL(name)                                                                                    \
-  __attribute__((weak)) Schedules bitwright::nvptx::propose##name(Operation *, Arch, bool) { return {}; }
-BITWRIGHT_NO_PROPOSAL(WgmmaRs)
-BITWRIGHT_NO_PROPOSAL(Rows)
-
 /// The specialised templates first; multistage serves what they leave.
 static constexpr Schedules (*proposals[])(Operation *, Arch, bool) = {proposeRows, proposeDecode, proposeWgmmaRs,
                                                                       proposeWgmmaSs, proposeMultistage};

@@ -281,6 +281,12 @@ private:
         return false;
       bindings.push_back(builder.getNamedAttr("group_scale", builder.getArrayAttr(scales)));
     }
+    if (p.groupZeroPoint && segment.getLhs().isBF16())
+      // Codes become bf16 by a bias of 136; its 8 bits hold sums up to 256.
+      for (int64_t zeroPoint : toIntegers(*code.constant(p.groupZeroPoint)))
+        if (zeroPoint > 120)
+          return refuse("a zero point of " + Twine(zeroPoint) +
+                        " is not exact beside bf16 activations: expected at most 120");
     if (p.groupZeroPoint)
       bindings.push_back(builder.getNamedAttr("group_zero_point", builder.getArrayAttr(code.bind(p.groupZeroPoint))));
     bindings.push_back(builder.getNamedAttr("operands", builder.getArrayAttr(code.bindings)));

@@ -111,3 +111,19 @@ func.func @main(%x: tensor<4x64xf16> {qnn.name = "x"}) -> (tensor<4x8xf32> {qnn.
   }
   return %0 : tensor<4x8xf32>
 }
+
+// -----
+
+// CHECK: gpu_reason = "a zero point of 121 is not exact beside bf16 activations: expected at most 120"
+func.func @main(%x: tensor<4x64xbf16> {qnn.name = "x"}) -> (tensor<4x8xf32> {qnn.name = "y"}) {
+  %w = qnn.constant {value = dense<1> : tensor<8x64xi4>} : tensor<8x64xi4>
+  %s = qnn.constant {value = dense<0.5> : tensor<8x2xf32>} : tensor<8x2xf32>
+  %z = qnn.constant {value = dense<121> : tensor<8x2xi8>} : tensor<8x2xi8>
+  %0 = kernel.fused (%a = %x, %c = %w, %d = %s, %e = %z) {kind = #kernel.template<gemm>, name = "y"} : (tensor<4x64xbf16>, tensor<8x64xi4>, tensor<8x2xf32>, tensor<8x2xi8>) -> tensor<4x8xf32> {
+    %1 = qnn.cast %a : (tensor<4x64xbf16>) -> tensor<4x64xf32>
+    %2 = qnn.dequantize %c, %d, %e {scheme = #qnn.scheme<s4, group 32 along 1>} : (tensor<8x64xi4>, tensor<8x2xf32>, tensor<8x2xi8>) -> tensor<8x64xf32>
+    %3 = qnn.linear %1, %2 : (tensor<4x64xf32>, tensor<8x64xf32>) -> tensor<4x8xf32>
+    kernel.yield %3 : tensor<4x8xf32>
+  }
+  return %0 : tensor<4x8xf32>
+}
