@@ -60,6 +60,20 @@ public:
       columnPosition.push_back(p.tile.position(0, uint32_t(c)));
   }
 
+  /// Padding everywhere: tiles then write only the elements that the matrix has. A pitch leaves places between rows
+  /// that no tile covers, and has none for the padding of the last tile when it is narrower.
+  void fill() const {
+    const int64_t elements = p.elements();
+    if (p.bits == 4) {
+      std::fill_n(out, p.bytes(), uint8_t((p.fill & 15) * 0x11));
+      if (elements % 2)
+        out[elements / 2] &= 0x0f;
+      return;
+    }
+    for (int64_t i = 0; p.fill != 0 && i < elements; ++i)
+      std::memcpy(out + i * (p.bits / 8), &p.fill, p.bits / 8); // little-endian
+  }
+
   void packTileRow(int64_t tileRow) const {
     switch (p.bits) {
     case 4:
@@ -86,24 +100,20 @@ private:
   template <unsigned bits> void packTileRow(int64_t tileRow) const {
     const bool pitched = p.order == Packing::Order::Pitched;
     const int64_t tileColumns = p.tileColumns();
-    for (int64_t tileColumn = 0; tileColumn < tileColumns; ++tileColumn)
-      for (int64_t r = 0; r < height; ++r) {
-        const int64_t row = tileRow * height + r;
-        for (int64_t c = 0; c < width; ++c) {
-          const int64_t column = tileColumn * width + c;
+    for (int64_t tileColumn = 0; tileColumn < tileColumns; ++tileColumn) {
+      const int64_t rows = std::min(height, p.rows - tileRow * height);
+      const int64_t columns = std::min(width, p.columns - tileColumn * width);
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t c = 0; c < columns; ++c) {
           const int64_t position = int64_t(rowPosition[size_t(r)] ^ columnPosition[size_t(c)]);
-          int64_t index = (tileRow * tileColumns + tileColumn) * height * width + position;
-          if (pitched) {
-            const int64_t at = tileColumn * width + position % width;
-            if (at >= p.pitch)
-              continue; // padding that the pitch leaves out
-            index = (tileRow * height + position / width) * p.pitch + at;
-          }
-          const bool inside = row < p.rows && column < p.columns;
-          put<bits>(index,
-                    inside ? runtime::canonicalElement(p, order, signExtend, source, row, column) + p.bias : p.fill);
+          const int64_t index =
+              pitched ? (tileRow * height + position / width) * p.pitch + tileColumn * width + position % width
+                      : (tileRow * tileColumns + tileColumn) * height * width + position;
+          put<bits>(index, runtime::canonicalElement(p, order, signExtend, source, tileRow * height + r,
+                                                     tileColumn * width + c) +
+                               p.bias);
         }
-      }
+    }
   }
 
   const Packing &p;
@@ -120,6 +130,7 @@ std::vector<uint8_t> bitwright::runtime::packWeight(const Packing &p, CanonicalO
                                                     const uint8_t *source) {
   std::vector<uint8_t> out(size_t(p.bytes()));
   const Packer packer(p, order, signExtend, source, out.data());
+  packer.fill();
   const int64_t tileRows = p.tileRows();
   // Rows of tiles share no byte, except where an odd pitch of nibbles lets two rows meet within one.
   const bool shared = p.bits == 4 && p.order == Packing::Order::Pitched && p.pitch % 2 != 0;
