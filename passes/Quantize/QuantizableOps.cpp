@@ -81,6 +81,10 @@ OpClass classify(Operation *op) {
   return OpClass::Other;
 }
 
+bool computesOnActivation(Operation *, StringRef storage) { return storage == "s8"; }
+
+bool hasKernel(Operation *, StringRef, StringRef activation) { return activation == "s8"; }
+
 std::string reasonForFloat(Operation *op) {
   if (op->getNumResults() != 1 || !isFloat32(op->getResult(0)))
     return "the result is not a float32 tensor";

@@ -26,7 +26,7 @@ constexpr llvm::StringLiteral weightPercentileAttr = "qnn.weight_percentile"; //
 constexpr llvm::StringLiteral weightZeroPointAttr = "qnn.weight_zero_point";  ///< unit: groups have a zero point each
 constexpr llvm::StringLiteral weightRoundingAttr = "qnn.weight_rounding";     ///< "gptq"; absent: to nearest
 constexpr llvm::StringLiteral weightOnlyAttr = "qnn.weight_only"; ///< unit: codes of the weight, floats of the input
-constexpr llvm::StringLiteral activationSchemeAttr = "qnn.activation_scheme"; ///< #qnn.scheme of the result
+constexpr llvm::StringLiteral activationSchemeAttr = "qnn.activation_scheme"; ///< #qnn.scheme of the result or argument
 constexpr llvm::StringLiteral rangeAttr = "qnn.range";                        ///< array<f64: low, high> of the result
 constexpr llvm::StringLiteral keepFloatAttr = "qnn.keep_float";               ///< why the operation stays in float
 /// On the dequantize of an 8-bit weight, i64: groups of so many columns are two-level (R16): code * S + m with codes of
@@ -50,6 +50,11 @@ enum class OpClass {
 OpClass classify(mlir::Operation *op);
 /// Why an operation of class Other has no integer form.
 std::string reasonForFloat(mlir::Operation *op);
+
+/// Whether an operation that runs on codes can read and write codes of a storage format (s8, s16).
+bool computesOnActivation(mlir::Operation *op, llvm::StringRef storage);
+/// Whether a kernel multiplies weights and activations of these storage formats for `product`.
+bool hasKernel(mlir::Operation *product, llvm::StringRef weight, llvm::StringRef activation);
 
 /// The operands that are codes when the operation runs on codes (constants of a Binary included).
 llvm::SmallVector<mlir::OpOperand *> dataOperands(mlir::Operation *op);

@@ -36,7 +36,9 @@ static bool isProduct(Operation *op) {
 QuantizerPlacement QuantizerPlacement::compute(func::FuncOp func) {
   QuantizerPlacement result;
   for (Operation &op : func.getBody().front())
-    if (op.hasAttr(activationSchemeAttr) && classify(&op) != OpClass::Other && !readsCodesAlready(&op)) {
+    // What stays float may still have a scheme: that of its result as others read it.
+    if (op.hasAttr(activationSchemeAttr) && !op.hasAttr(keepFloatAttr) && classify(&op) != OpClass::Other &&
+        !readsCodesAlready(&op)) {
       if (isDynamicallyScaled(&op))
         result.perToken[op.getOperand(0)].push_back(&op);
       else
@@ -200,11 +202,25 @@ llvm::MapVector<Value, Grid> QuantizerPlacement::grids() const {
   return result;
 }
 
+static func::FuncOp functionOf(BlockArgument argument) {
+  return cast<func::FuncOp>(argument.getOwner()->getParentOp());
+}
+
 StringRef QuantizerPlacement::storageOf(Value value) {
+  qnn::SchemeAttr scheme;
   if (Operation *op = value.getDefiningOp())
-    if (auto scheme = op->getAttrOfType<qnn::SchemeAttr>(activationSchemeAttr))
-      return scheme.getStorage();
-  return "s8";
+    scheme = op->getAttrOfType<qnn::SchemeAttr>(activationSchemeAttr);
+  else if (auto argument = cast<BlockArgument>(value))
+    scheme = functionOf(argument).getArgAttrOfType<qnn::SchemeAttr>(argument.getArgNumber(), activationSchemeAttr);
+  return scheme ? scheme.getStorage() : "s8";
+}
+
+void setActivationStorage(Value value, StringRef storage) {
+  auto scheme = qnn::SchemeAttr::get(value.getContext(), storage);
+  if (Operation *op = value.getDefiningOp())
+    op->setAttr(activationSchemeAttr, scheme);
+  else if (auto argument = cast<BlockArgument>(value))
+    functionOf(argument).setArgAttr(argument.getArgNumber(), activationSchemeAttr, scheme);
 }
 
 } // namespace bitwright

@@ -44,7 +44,7 @@ struct QuantizerPlacement {
   /// Diagnoses quantized values without a calibrated range.
   mlir::LogicalResult checkRanges() const;
 
-  /// Storage format of a value's codes: what the scheme of its operation says (s8 without one).
+  /// Storage format of a value's codes: what the scheme of its operation (or function argument) says; s8 without one.
   static llvm::StringRef storageOf(mlir::Value value);
 
 private:
@@ -52,6 +52,9 @@ private:
   void decideOperations();
   bool requantizes(mlir::Operation *op) const;
 };
+
+/// Sets what `QuantizerPlacement::storageOf` reads.
+void setActivationStorage(mlir::Value value, llvm::StringRef storage);
 
 /// A value that is a constant of the graph.
 bool isConstantValue(mlir::Value value);
