@@ -5,7 +5,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/Allocate/Plan.h"
-#include "lib/Statistics/Statistics.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -16,8 +15,11 @@ using namespace bitwright;
 FormatPlan bitwright::planOf(const solver::AllocationProblem &problem, llvm::ArrayRef<unsigned> choices) {
   FormatPlan plan;
   plan.digest = problem.digest;
-  for (auto [group, choice] : llvm::zip(problem.groups, choices))
-    plan.units.push_back({group.name, group.choices[choice].weight, group.choices[choice].activation});
+  for (auto [group, index] : llvm::zip(problem.groups, choices)) {
+    const solver::Choice &choice = group.choices[index];
+    if (choice.weight != "-" || !choice.activation.empty()) // what only costs has no formats
+      plan.units.push_back({group.name, choice.weight, choice.activation});
+  }
   return plan;
 }
 
@@ -60,11 +62,10 @@ static llvm::Error checkFormat(StringRef name, StringRef what, StringRef format,
 }
 
 llvm::Error bitwright::applyPlan(func::FuncOp func, const FormatPlan &plan) {
-  if (!plan.digest.empty())
-    if (std::string digest = digestOf(func); digest != plan.digest)
-      return llvm::createStringError("the plan was made for a model with digest " + plan.digest + ", this one has " +
-                                     digest + "; remove 'model.digest' from the plan to use it all the same");
   AllocationUnits units = AllocationUnits::compute(func, {{}, {"s8", "s16"}});
+  if (!plan.digest.empty() && plan.digest != units.digest)
+    return llvm::createStringError("the plan was made for a model with digest " + plan.digest + ", this one has " +
+                                   units.digest + "; remove 'model.digest' from the plan to use it all the same");
   llvm::StringMap<const AllocationUnit *> byName;
   for (const AllocationUnit &unit : units.units)
     byName[unit.name] = &unit;

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/Allocate/Units.h"
+#include "lib/Statistics/Statistics.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
 
@@ -26,6 +27,20 @@ qnn::SchemeAttr bitwright::weightSchemeWith(Operation *product, StringRef storag
   if (bitsOf(storage) > 4 && scheme.getGranularity() != qnn::Granularity::Tensor)
     return qnn::SchemeAttr::get(context, storage, weightAxis(product));
   return qnn::SchemeAttr::get(context, storage, scheme.getGranularity(), scheme.getAxis(), scheme.getGroup());
+}
+
+std::string bitwright::graphDigest(func::FuncOp func) {
+  OwningOpRef<func::FuncOp> plain = func.clone();
+  StringRef added[] = {weightSchemeAttr,   weightClipAttr, weightPercentileAttr, weightZeroPointAttr, weightRoundingAttr,
+                       weightOnlyAttr, activationSchemeAttr, rangeAttr, keepFloatAttr, recipeAttr};
+  plain->walk([&](Operation *op) {
+    for (StringRef name : added)
+      op->removeAttr(name);
+  });
+  for (unsigned i = 0; i < plain->getNumArguments(); ++i)
+    for (StringRef name : added)
+      plain->removeArgAttr(i, name);
+  return digestOf(*plain);
 }
 
 /// Operations that write or read codes of a value.
@@ -50,6 +65,7 @@ static SmallVector<Operation *> operationsAround(const QuantizerPlacement &place
 
 AllocationUnits AllocationUnits::compute(func::FuncOp func, const FormatChoices &choices) {
   AllocationUnits result;
+  result.digest = graphDigest(func);
   auto placement = QuantizerPlacement::compute(func);
   llvm::DenseMap<Value, int> classOf;
   for (SmallVector<Value> &values : placement.classes()) {
@@ -92,12 +108,13 @@ AllocationUnits AllocationUnits::compute(func::FuncOp func, const FormatChoices 
   }
   for (auto [index, entry] : llvm::enumerate(result.classes))
     if (!read[index])
-      result.units.push_back({entry.name, nullptr, int(index), {}});
+      result.units.push_back({entry.name + ":codes", nullptr, int(index), {}});
   return result;
 }
 
 solver::AllocationProblem AllocationUnits::toProblem() const {
   solver::AllocationProblem problem;
+  problem.digest = digest;
   SmallVector<std::vector<unsigned>> readers(classes.size());
   for (auto [index, unit] : llvm::enumerate(units)) {
     solver::Group group;

@@ -36,17 +36,18 @@ struct ActivationClass {
 };
 
 struct AllocationUnit {
-  std::string name;                   ///< of the product; of the class where there is no product
+  std::string name;                   ///< of the product; without one: of the class, and ":codes"
   mlir::Operation *product = nullptr; ///< null: an activation class that no quantized product reads
   int activation = -1;                ///< index of the class that it reads (or is); -1: its input is no static code
   std::vector<std::string> weights;   ///< formats to choose from; empty without a product
 };
 
 struct AllocationUnits {
+  std::string digest; ///< of the graph, see graphDigest
   llvm::SmallVector<ActivationClass> classes;
   llvm::SmallVector<AllocationUnit> units;
 
-  /// In program order. Wants a calibrated range for every value that becomes codes, if there is one.
+  /// In program order.
   static AllocationUnits compute(mlir::func::FuncOp func, const FormatChoices &choices);
 
   /// A problem with a group for each unit, in order, and a choice for each pair of formats that has a kernel (losses 0,
@@ -54,6 +55,8 @@ struct AllocationUnits {
   solver::AllocationProblem toProblem() const;
 };
 
+/// Digest of a float graph and its weights, whatever schemes and ranges it carries: that of its statistics.
+std::string graphDigest(mlir::func::FuncOp func);
 /// Products whose weight becomes codes, in program order.
 llvm::SmallVector<mlir::Operation *> quantizedProducts(mlir::func::FuncOp func);
 /// The scheme of a product's weight with another storage format. Groups are for up to 4 bits; more have a scale a

@@ -142,6 +142,8 @@ static Range rangeOfValue(Value value) {
     return range;
   }
   auto attr = rangeAttrOf(value);
+  if (!attr || attr.size() != 2)
+    return {}; // checkRanges tells
   return {std::min(attr[0], 0.0), std::max(attr[1], 0.0)};
 }
 

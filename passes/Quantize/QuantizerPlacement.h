@@ -37,7 +37,7 @@ struct QuantizerPlacement {
   bool isFused(mlir::Value value) const;
 
   /// Values that share one grid because they only differ by data movement (or are concatenated and of similar range):
-  /// a list for each class, in the order of `quantized`. Wants ranges (`checkRanges`).
+  /// a list for each class, in the order of `quantized`. A value without a range has an empty one here.
   llvm::SmallVector<llvm::SmallVector<mlir::Value>> classes() const;
   /// One grid a value, from the ranges of its class.
   llvm::MapVector<mlir::Value, Grid> grids() const;
