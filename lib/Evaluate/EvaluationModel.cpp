@@ -9,7 +9,9 @@
 #include "lib/Statistics/SecondMoments.h"
 #include "lib/Target/X86/PanelLayout.h"
 #include "lib/Weights/WeightStore.h"
+#include "passes/Quantize/QuantizableOps.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/Support/xxhash.h"
 #include <cmath>
 
 using namespace mlir;
@@ -44,33 +46,118 @@ static void noteStorage(func::FuncOp fused, const llvm::StringSet<> &wanted, llv
       note(result);
 }
 
-llvm::Expected<std::unique_ptr<EvaluationModel>>
-EvaluationModel::create(func::FuncOp func, const llvm::StringSet<> &activations, unsigned threads) {
-  OwningOpRef<ModuleOp> module = ModuleOp::create(func.getLoc());
-  OpBuilder builder = OpBuilder::atBlockEnd(module->getBody());
-  auto clone = cast<func::FuncOp>(builder.clone(*func));
-  clone.walk([&](Operation *op) {
-    for (Value result : op->getResults())
-      if (activations.contains(getValueName(result)))
-        op->setAttr("qnn.observe", builder.getUnitAttr());
+/// Values that no bias of a graph has: what a bias is compiled as, so that its buffer can be told from all others.
+static std::vector<float> biasMarker(llvm::StringRef operation, size_t count) {
+  uint64_t state = llvm::xxh3_64bits(operation) | 1;
+  std::vector<float> values(count);
+  for (float &v : values) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    v = 1 + float(state >> 41) * 0x1p-23f;
+  }
+  return values;
+}
+
+static int64_t outputChannels(Operation *product) {
+  return cast<RankedTensorType>(getWeightOf(product).getType()).getDimSize(0);
+}
+
+llvm::Expected<std::unique_ptr<EvaluationModel>> EvaluationModel::create(func::FuncOp func,
+                                                                         const llvm::StringSet<> &activations,
+                                                                         unsigned threads, llvm::StringSet<> *missing) {
+  // A bias is compiled as a marker by which its buffer is found; the kernels have a buffer for it in any case.
+  llvm::StringSet<> marked;
+  func.walk([&](Operation *op) {
+    if (ProductGeometry::of(op) && (!getBiasOf(op) || getConstant(getBiasOf(op))))
+      marked.insert(getName(op));
   });
-  std::unique_ptr<EvaluationModel> result(new EvaluationModel);
-  auto inspect = [&](func::FuncOp fused) { noteStorage(fused, activations, result->storedAs); };
-  auto compiled = InMemoryModel::compile(std::move(module), "", inspect);
-  if (!compiled)
-    return llvm::joinErrors(llvm::createStringError("the float graph could not be compiled for evaluation"),
-                            compiled.takeError());
-  result->model = std::move(*compiled);
-  for (const auto &name : activations)
-    if (!result->storedAs.count(name.getKey()))
+  std::unique_ptr<EvaluationModel> result;
+  for (bool complete = false; !complete;) {
+    result.reset(new EvaluationModel);
+    OwningOpRef<ModuleOp> module = ModuleOp::create(func.getLoc());
+    OpBuilder builder = OpBuilder::atBlockEnd(module->getBody());
+    auto clone = cast<func::FuncOp>(builder.clone(*func));
+    std::vector<std::string> temporary;
+    clone.walk([&](Operation *op) {
+      for (Value value : op->getResults())
+        if (activations.contains(getValueName(value)))
+          op->setAttr("qnn.observe", builder.getUnitAttr());
+      if (!marked.contains(getName(op)) || !ProductGeometry::of(op))
+        return;
+      int64_t channels = outputChannels(op);
+      OpBuilder before(op);
+      Value marker = createConstant(before, op->getLoc(), (getName(op) + "/bias_marker").str(), {channels},
+                                    biasMarker(getName(op), size_t(channels)));
+      if (auto stored = marker.getDefiningOp<qnn::WeightOp>())
+        temporary.push_back(stored.getSource().str());
+      setBiasOf(op, marker);
+    });
+    auto inspect = [&](func::FuncOp fused) { noteStorage(fused, activations, result->storedAs); };
+    auto compiled = InMemoryModel::compile(std::move(module), "", inspect);
+    for (const std::string &name : temporary)
+      getWeightStore(func.getContext()).erase(name);
+    if (!compiled)
+      return llvm::joinErrors(llvm::createStringError("the float graph could not be compiled for evaluation"),
+                              compiled.takeError());
+    result->model = std::move(*compiled);
+    complete = result->findBiases(func, marked);
+  }
+  for (const auto &name : activations) {
+    if (result->storedAs.count(name.getKey()))
+      continue;
+    if (!missing)
       return llvm::createStringError("evaluation: the value '" + name.getKey() +
                                      "' is not stored by the compiled graph");
+    missing->insert(name.getKey());
+  }
+  for (const auto &bias : result->biases)
+    if (llvm::Error error = result->setBias(bias.getKey(), bias.getValue().original))
+      return std::move(error);
   bw_session_options options = {};
   options.threads = threads;
   if (bw_session_create(result->model->get(), &options, &result->session) != BW_OK)
     return runtimeError();
   result->findWeights(func);
   return result;
+}
+
+bool EvaluationModel::findBiases(func::FuncOp func, llvm::StringSet<> &marked) {
+  llvm::StringMap<size_t> byBytes;
+  for (size_t i = 0; i < bw_model_weight_count(model->get()); ++i) {
+    const void *data;
+    size_t bytes;
+    if (bw_model_weight(model->get(), i, nullptr, &data, &bytes) == BW_OK)
+      byBytes.try_emplace(llvm::StringRef(static_cast<const char *>(data), bytes), i);
+  }
+  bool complete = true;
+  func.walk([&](Operation *op) {
+    auto geometry = ProductGeometry::of(op);
+    if (!geometry || !marked.contains(getName(op)))
+      return;
+    int64_t channels = outputChannels(op), groups = geometry->groups;
+    auto packAs = [](int64_t groups, int64_t each, const std::vector<float> &bias) {
+      std::vector<float> padded = x86::padBias(groups, each, bias);
+      auto *bytes = reinterpret_cast<const uint8_t *>(padded.data());
+      return std::vector<uint8_t>(bytes, bytes + padded.size() * 4);
+    };
+    // Depthwise kernels have one run of channels, others panels in each group.
+    for (int64_t runs : {groups, int64_t(1)}) {
+      WeightSlot slot;
+      slot.pack = [=](const std::vector<float> &bias) { return packAs(runs, channels / runs, bias); };
+      std::vector<uint8_t> bytes = slot.pack(biasMarker(getName(op), size_t(channels)));
+      auto it = byBytes.find(llvm::StringRef(reinterpret_cast<const char *>(bytes.data()), bytes.size()));
+      if (it == byBytes.end())
+        continue;
+      slot.index = it->second;
+      slot.original.assign(size_t(channels), 0.0f);
+      if (Value bias = getBiasOf(op))
+        slot.original = toFloats(*getConstant(bias));
+      biases[getName(op)] = std::move(slot);
+      return;
+    }
+    marked.erase(getName(op));
+    complete = false;
+  });
+  return complete;
 }
 
 void EvaluationModel::findWeights(func::FuncOp func) {
@@ -140,19 +227,29 @@ llvm::Error EvaluationModel::setActivations(const llvm::StringMap<ActivationGrid
   return llvm::Error::success();
 }
 
-llvm::Error EvaluationModel::setWeight(llvm::StringRef operation, const std::vector<float> &values) {
-  auto it = weights.find(operation);
-  if (it == weights.end())
-    return llvm::createStringError("evaluation: the compiled graph does not hold the weight of '" + operation +
+llvm::Error EvaluationModel::replace(llvm::StringMap<WeightSlot> &slots, llvm::StringRef what, llvm::StringRef operation,
+                                     const std::vector<float> &values) {
+  auto it = slots.find(operation);
+  if (it == slots.end())
+    return llvm::createStringError("evaluation: the compiled graph does not hold the " + what + " of '" + operation +
                                    "' as a constant of its own");
   WeightSlot &slot = it->getValue();
   if (values.size() != slot.original.size())
     return llvm::createStringError("evaluation: '" + operation + "': expected " + llvm::Twine(slot.original.size()) +
-                                   " weights, found " + llvm::Twine(values.size()));
+                                   (what == "bias" ? " biases" : " weights") + ", found " +
+                                   llvm::Twine(values.size()));
   std::vector<uint8_t> bytes = slot.pack(values);
   if (bw_model_replace_weight(model->get(), slot.index, bytes.data(), bytes.size()) != BW_OK)
     return runtimeError();
   return llvm::Error::success();
+}
+
+llvm::Error EvaluationModel::setWeight(llvm::StringRef operation, const std::vector<float> &values) {
+  return replace(weights, "weight", operation, values);
+}
+
+llvm::Error EvaluationModel::setBias(llvm::StringRef operation, const std::vector<float> &values) {
+  return replace(biases, "bias", operation, values);
 }
 
 llvm::Error EvaluationModel::restoreWeight(llvm::StringRef operation) {
@@ -170,14 +267,17 @@ static void applyGrid(const ActivationGrid &grid, float *x, size_t count) {
   }
 }
 
-llvm::Expected<std::vector<EvaluatedOutput>> EvaluationModel::run(const Sample &sample) {
-  std::vector<bw_tensor> inputs;
-  std::vector<std::vector<uint8_t>> edited;
-  edited.reserve(sample.inputs.size());
+llvm::StringRef EvaluationModel::storedName(llvm::StringRef value) const {
+  auto it = storedAs.find(value);
+  return it == storedAs.end() ? llvm::StringRef() : llvm::StringRef(it->getValue());
+}
+
+llvm::Expected<EvaluationModel::Buffers> EvaluationModel::buffersFor(const Sample &sample) {
+  Buffers result;
   for (const auto &array : sample.inputs) {
     bw_tensor tensor = {};
     bw_tensor_info info;
-    if (bw_model_input(model->get(), 0, inputs.size(), &info) != BW_OK)
+    if (bw_model_input(model->get(), 0, result.inputs.size(), &info) != BW_OK)
       return runtimeError();
     tensor.dtype = info.dtype;
     tensor.rank = int32_t(array.shape.size());
@@ -185,20 +285,51 @@ llvm::Expected<std::vector<EvaluatedOutput>> EvaluationModel::run(const Sample &
     tensor.data = const_cast<uint8_t *>(array.data.data());
     tensor.bytes = array.data.size();
     if (auto it = active.find(info.name); it != active.end() && info.dtype == BW_F32) {
-      edited.push_back(std::vector<uint8_t>(array.data.begin(), array.data.end()));
-      applyGrid(it->getValue(), reinterpret_cast<float *>(edited.back().data()), edited.back().size() / 4);
-      tensor.data = edited.back().data();
+      result.bytes.push_back(std::vector<uint8_t>(array.data.begin(), array.data.end()));
+      std::vector<uint8_t> &edited = result.bytes.back();
+      applyGrid(it->getValue(), reinterpret_cast<float *>(edited.data()), edited.size() / 4);
+      tensor.data = edited.data();
     }
-    inputs.push_back(tensor);
+    result.inputs.push_back(tensor);
   }
-  std::vector<bw_tensor> outputs(bw_model_output_count(model->get(), 0));
-  if (bw_output_shapes(session, 0, inputs.data(), inputs.size(), outputs.data(), outputs.size()) != BW_OK)
+  result.outputs.resize(bw_model_output_count(model->get(), 0));
+  if (bw_output_shapes(session, 0, result.inputs.data(), result.inputs.size(), result.outputs.data(),
+                       result.outputs.size()) != BW_OK)
     return runtimeError();
-  std::vector<std::vector<uint8_t>> buffers;
-  for (bw_tensor &output : outputs) {
-    buffers.emplace_back(output.bytes);
-    output.data = buffers.back().data();
+  for (bw_tensor &output : result.outputs) {
+    result.bytes.emplace_back(output.bytes);
+    output.data = result.bytes.back().data();
   }
+  return result;
+}
+
+llvm::Error EvaluationModel::capture(const Sample &sample, CaptureFn show) {
+  active.clear();
+  auto buffers = buffersFor(sample);
+  if (!buffers)
+    return buffers.takeError();
+  llvm::StringSet<> wanted;
+  for (const auto &value : storedAs)
+    wanted.insert(value.getValue());
+  std::pair<CaptureFn *, llvm::StringSet<> *> user(&show, &wanted);
+  auto callback = [](const bw_captured *value, void *user) {
+    auto [show, wanted] = *static_cast<std::pair<CaptureFn *, llvm::StringSet<> *> *>(user);
+    if (value->dtype == BW_F32 && wanted->contains(value->name))
+      (*show)(value->name, {value->dims, size_t(value->rank)},
+              {static_cast<const float *>(value->data), value->bytes / 4});
+    return 0;
+  };
+  if (bw_run_capture(session, 0, buffers->inputs.data(), buffers->inputs.size(), buffers->outputs.data(),
+                     buffers->outputs.size(), callback, &user) != BW_OK)
+    return runtimeError();
+  return llvm::Error::success();
+}
+
+llvm::Expected<std::vector<EvaluatedOutput>> EvaluationModel::run(const Sample &sample) {
+  auto buffers = buffersFor(sample);
+  if (!buffers)
+    return buffers.takeError();
+  std::vector<bw_tensor> &inputs = buffers->inputs, &outputs = buffers->outputs;
   auto edit = [](const char *tensor, const char *, bw_dtype dtype, void *data, size_t bytes, void *user) {
     auto &self = *static_cast<EvaluationModel *>(user);
     if (auto it = self.active.find(tensor); it != self.active.end() && dtype == BW_F32)

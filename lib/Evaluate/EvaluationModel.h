@@ -36,9 +36,10 @@ struct EvaluatedOutput {
 class EvaluationModel {
 public:
   /// Compiles a clone of `func`, a float graph. `activations`: names of the values that may be put on a grid; each is
-  /// stored, so fusion stops there.
+  /// stored, so fusion stops there. Values that the compiled graph does not store are an error, or are put in `missing`.
   static llvm::Expected<std::unique_ptr<EvaluationModel>>
-  create(mlir::func::FuncOp func, const llvm::StringSet<> &activations, unsigned threads = 1);
+  create(mlir::func::FuncOp func, const llvm::StringSet<> &activations, unsigned threads = 1,
+         llvm::StringSet<> *missing = nullptr);
   ~EvaluationModel();
 
   /// Grids by value name; values without one stay as they are. Unknown names are errors.
@@ -49,8 +50,20 @@ public:
   /// Back to the weights of the graph.
   llvm::Error restoreWeight(llvm::StringRef operation);
   bool hasWeight(llvm::StringRef operation) const { return weights.count(operation); }
+  /// Replaces the bias of a linear layer or convolution (one value an output channel), also where the graph has none.
+  llvm::Error setBias(llvm::StringRef operation, const std::vector<float> &values);
+  bool hasBias(llvm::StringRef operation) const { return biases.count(operation); }
+  /// The bias of the graph; zeros where it has none. Wants `hasBias`.
+  const std::vector<float> &biasOf(llvm::StringRef operation) const { return biases.find(operation)->second.original; }
 
   llvm::Expected<std::vector<EvaluatedOutput>> run(const Sample &sample);
+  /// Runs with the present weights and without grids, and shows each of `activations` in row-major order under the name
+  /// that it is stored by; inputs of the graph are not shown.
+  using CaptureFn = llvm::function_ref<void(llvm::StringRef storedAs, llvm::ArrayRef<int64_t> shape,
+                                            llvm::ArrayRef<float> values)>;
+  llvm::Error capture(const Sample &sample, CaptureFn show);
+  /// The name under which a value of `activations` is stored: its own, or that of the value whose memory it shares.
+  llvm::StringRef storedName(llvm::StringRef value) const;
 
 private:
   EvaluationModel() = default;
@@ -59,11 +72,20 @@ private:
     std::function<std::vector<uint8_t>(const std::vector<float> &)> pack;
     std::vector<float> original;
   };
+  struct Buffers {
+    std::vector<bw_tensor> inputs, outputs;
+    std::vector<std::vector<uint8_t>> bytes;
+  };
+  llvm::Expected<Buffers> buffersFor(const Sample &sample);
+  llvm::Error replace(llvm::StringMap<WeightSlot> &slots, llvm::StringRef what, llvm::StringRef operation,
+                      const std::vector<float> &values);
   void findWeights(mlir::func::FuncOp func);
+  /// Finds the biases that were compiled as markers. False: some are not there (they leave `marked`).
+  bool findBiases(mlir::func::FuncOp func, llvm::StringSet<> &marked);
 
   std::unique_ptr<InMemoryModel> model;
   bw_session *session = nullptr;
-  llvm::StringMap<WeightSlot> weights;
+  llvm::StringMap<WeightSlot> weights, biases;
   /// Value name -> names that the compiled model stores it under, and the other way round.
   llvm::StringMap<std::string> storedAs;
   llvm::StringMap<ActivationGrid> active; ///< by stored name

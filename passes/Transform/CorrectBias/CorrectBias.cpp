@@ -19,6 +19,37 @@ namespace bitwright {
 using namespace mlir;
 using namespace bitwright;
 
+std::optional<std::vector<double>> bitwright::biasShift(Operation *op, const RoundedWeight &rounded,
+                                                        ArrayRef<double> means) {
+  auto data = getConstant(getWeightOf(op));
+  ArrayRef<int64_t> shape = data->type.getShape();
+  bool transposed = isa<qnn::ConvTransposeOp>(op);
+  int64_t groups = 1, outputs = shape[0], inputs = shape[1];
+  if (auto conv = dyn_cast<qnn::ConvOp>(op)) {
+    groups = conv.getGroups();
+    inputs = shape[1] * groups;
+  } else if (auto conv = dyn_cast<qnn::ConvTransposeOp>(op)) {
+    groups = conv.getGroups();
+    outputs = shape[1] * groups;
+    inputs = shape[0];
+  }
+  if (int64_t(means.size()) != inputs)
+    return std::nullopt;
+  std::vector<float> weights = toFloats(*data);
+  int64_t taps = 1;
+  for (int64_t k : shape.drop_front(2))
+    taps *= k;
+  std::vector<double> shift(size_t(outputs), 0.0);
+  for (int64_t i = 0; i < int64_t(weights.size()); ++i) {
+    int64_t a = i / taps / shape[1], b = i / taps % shape[1];
+    // Output and input channel of this weight; groups as in the operation's definition.
+    int64_t output = transposed ? a / (inputs / groups) * shape[1] + b : a;
+    int64_t channel = transposed ? a : a / (outputs / groups) * shape[1] + b;
+    shift[size_t(output)] += means[size_t(channel)] * (rounded.valueAt(i) - weights[size_t(i)]);
+  }
+  return shift;
+}
+
 namespace {
 struct CorrectBias : bitwright::impl::CorrectBiasBase<CorrectBias> {
   using CorrectBiasBase::CorrectBiasBase;
@@ -65,42 +96,20 @@ struct CorrectBias : bitwright::impl::CorrectBiasBase<CorrectBias> {
   }
 
   static LogicalResult correct(Operation *op, float inputScale, ArrayRef<double> means) {
-    auto data = getConstant(getWeightOf(op));
-    ArrayRef<int64_t> shape = data->type.getShape();
-    bool transposed = isa<qnn::ConvTransposeOp>(op);
-    int64_t groups = 1, outputs = shape[0], inputs = shape[1];
-    if (auto conv = dyn_cast<qnn::ConvOp>(op)) {
-      groups = conv.getGroups();
-      inputs = shape[1] * groups;
-    } else if (auto conv = dyn_cast<qnn::ConvTransposeOp>(op)) {
-      groups = conv.getGroups();
-      outputs = shape[1] * groups;
-      inputs = shape[0];
-    }
-    if (int64_t(means.size()) != inputs)
-      return success();
-    std::vector<float> weights = toFloats(*data);
     FailureOr<RoundedWeight> quantized = quantizeWeightOf(op, inputScale);
     if (failed(quantized))
       return failure();
-    int64_t taps = 1;
-    for (int64_t k : shape.drop_front(2))
-      taps *= k;
-    std::vector<double> shift(size_t(outputs), 0.0);
-    for (int64_t i = 0; i < int64_t(weights.size()); ++i) {
-      int64_t a = i / taps / shape[1], b = i / taps % shape[1];
-      // Output and input channel of this weight; groups as in the operation's definition.
-      int64_t output = transposed ? a / (inputs / groups) * shape[1] + b : a;
-      int64_t channel = transposed ? a : a / (outputs / groups) * shape[1] + b;
-      shift[size_t(output)] += means[size_t(channel)] * (quantized->valueAt(i) - weights[size_t(i)]);
-    }
+    auto shift = biasShift(op, *quantized, means);
+    if (!shift)
+      return success();
+    int64_t outputs = int64_t(shift->size());
     std::vector<float> bias(size_t(outputs), 0.0f);
     if (Value old = getBiasOf(op))
       bias = toFloats(*getConstant(old));
     double largest = 0;
     for (int64_t o = 0; o < outputs; ++o) {
-      largest = std::max(largest, std::fabs(shift[size_t(o)]));
-      bias[size_t(o)] = float(bias[size_t(o)] - shift[size_t(o)]);
+      largest = std::max(largest, std::fabs((*shift)[size_t(o)]));
+      bias[size_t(o)] = float(bias[size_t(o)] - (*shift)[size_t(o)]);
     }
     OpBuilder builder(op);
     Value old = getBiasOf(op);
