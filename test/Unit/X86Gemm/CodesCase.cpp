@@ -66,7 +66,7 @@ public:
 
 BuiltCase build(MLIRContext &context, const CodesCase &c, uint64_t seed) {
   Builder b(context, seed);
-  bool isFloat = c.form == Form::WeightOnly4 || c.form == Form::WeightOnly8;
+  bool isFloat = c.form == Form::WeightOnly4 || c.form == Form::WeightOnly8 || c.form == Form::Float;
   int64_t groups = c.group ? c.columns / c.group : 1;
   auto list = [](ArrayRef<int64_t> shape, const char *element) {
     std::string text = "tensor<?x";
@@ -123,6 +123,12 @@ BuiltCase build(MLIRContext &context, const CodesCase &c, uint64_t seed) {
     body += "    %f = qnn.mul %c, %r : (" + y + ", " + rowScale + ") -> " + y + "\n";
     break;
   }
+  case Form::Float: {
+    std::string w = b.constant("w", Element::F32, weightShape, [&](int64_t) { return double(b.uniform(-127, 127)); });
+    std::string bias = b.constant("k", Element::F32, {c.outputs}, [&](int64_t) { return b.real(); });
+    body = "    %f = qnn.linear %x, %w, %k : (" + x + ", " + w + ", " + bias + ") -> " + y + "\n";
+    break;
+  }
   case Form::WeightOnly4:
   case Form::WeightOnly8: {
     bool four = c.form == Form::WeightOnly4;
@@ -157,7 +163,8 @@ BuiltCase build(MLIRContext &context, const CodesCase &c, uint64_t seed) {
   };
   std::string text = "func.func @main(" + argument("x0", x, c.columns) + ", " + argument("r0", rowScale, 1) + ", " +
                      argument("e0", y, c.outputs) + ") -> (" + y +
-                     " {qnn.name = \"y\"}) attributes {qnn.symbols = [#qnn.symbol<\"M\", 1, 128, 1>]} {\n" +
+                     " {qnn.name = \"y\"}) attributes {qnn.symbols = [#qnn.symbol<\"M\", 1, " + std::to_string(c.maxRows) +
+                     ", 1>]} {\n" +
                      b.constants + "  %y = kernel.fused (%x = %x0, %r = %r0, %e = %e0" + b.operands +
                      ") {kind = #kernel.template<gemm>} : (" + x + ", " + rowScale + ", " + y + b.types + ") -> " + y +
                      " {\n" + body + "  }\n  return %y : " + y + "\n}";

@@ -12,8 +12,8 @@
 namespace bitwright::x86::testing {
 
 /// Codes of weights: 8 or 4 bits with one scale an output channel, 4 bits in two-level groups, in groups with float
-/// scales, and weights only (the input is f32).
-enum class Form { PerToken8, PerToken4, TwoLevel, Groups, WeightOnly4, WeightOnly8 };
+/// scales, and weights only (the input is f32). Float: weights that are f32 in memory, to compare with.
+enum class Form { PerToken8, PerToken4, TwoLevel, Groups, WeightOnly4, WeightOnly8, Float };
 
 struct CodesCase {
   Form form;
@@ -21,6 +21,7 @@ struct CodesCase {
   bool zeroPoints = false;
   int64_t inputZeroPoint = 0;
   bool bias = true, gelu = true;
+  int64_t maxRows = 128; ///< bound of the dynamic number of rows
 
   std::string describe() const;
 };
