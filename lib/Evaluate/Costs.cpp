@@ -6,6 +6,7 @@
 
 #include "lib/Evaluate/Costs.h"
 #include "lib/CostModel/CostModel.h"
+#include "lib/Evaluate/Latency.h"
 #include "lib/Target/X86/PanelLayout.h"
 #include "passes/Quantize/QuantizerPlacement.h"
 
@@ -35,6 +36,16 @@ llvm::Expected<DimensionValues> DimensionValues::create(func::FuncOp func, const
       if (auto symbol = dyn_cast<AffineSymbolExpr>(expr))
         result.symbols[symbol.getPosition()] = extent;
   }
+  return result;
+}
+
+llvm::Expected<DimensionValues> DimensionValues::largest(func::FuncOp func) {
+  auto shapes = SymbolicShapes::compute(func);
+  if (failed(shapes))
+    return llvm::createStringError("costs: the shapes of '" + func.getName() + "' cannot be derived");
+  DimensionValues result(std::move(*shapes));
+  for (const DimSymbol &symbol : bitwright::getSymbols(func))
+    result.symbols.push_back(symbol.max);
   return result;
 }
 
@@ -237,5 +248,7 @@ llvm::Error bitwright::addCosts(solver::AllocationProblem &problem, func::FuncOp
   rest.name = restGroup.str();
   rest.choices.push_back({"-", "", 0, {double(bytesOfRest(func, units)), 0}, {}});
   problem.groups.push_back(std::move(rest));
+  if (options.latency || options.peakMemory)
+    return addMeasuredCosts(problem, func, units, sample, options);
   return llvm::Error::success();
 }

@@ -43,6 +43,8 @@ class DimensionValues {
 public:
   /// Errors: a sample of another number of inputs or other ranks, a function whose shapes cannot be derived.
   static llvm::Expected<DimensionValues> create(mlir::func::FuncOp func, const Sample &sample);
+  /// Every symbol at its largest value.
+  static llvm::Expected<DimensionValues> largest(mlir::func::FuncOp func);
   llvm::SmallVector<int64_t> shapeOf(mlir::Value value) const;
   int64_t elementsOf(mlir::Value value) const;
   llvm::ArrayRef<int64_t> getSymbols() const { return symbols; }

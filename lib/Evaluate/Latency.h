@@ -3,11 +3,16 @@
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
 //===----------------------------------------------------------------------===//
+//
+// Networks are compiled in memory with the formats in question and run on a sample, launch by launch. Weights are
+// rounded to nearest with the scale of the largest value: time does not depend on their values.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef BITWRIGHT_LIB_EVALUATE_LATENCY_H
 #define BITWRIGHT_LIB_EVALUATE_LATENCY_H
 
-#include "lib/Statistics/CalibrationData.h"
+#include "lib/Evaluate/Costs.h"
 
 namespace bitwright {
 
@@ -17,10 +22,20 @@ struct MeasuredPlan {
   uint64_t weightBytes = 0;
 };
 
-/// Time of one run of `sample` through `func` (after assign-schemes, with ranges and the formats of a plan), compiled
-/// for this machine in memory. Weights are rounded to nearest: the time does not depend on their values. `func` stays
-/// as it is.
-llvm::Expected<MeasuredPlan> measureLatency(mlir::func::FuncOp func, const Sample &sample, unsigned threads = 1);
+/// Time of one run of `sample` through `func` (after assign-schemes, with ranges and the formats of a plan), as it
+/// would be compiled for this machine. `func` stays as it is. `runs`: timed ones; 0: enough for about a second.
+llvm::Expected<MeasuredPlan> measureLatency(mlir::func::FuncOp func, const Sample &sample, unsigned threads = 1,
+                                            unsigned runs = 0);
+
+/// The part of addCosts that asks for compiled networks: the metric `latency` and the memory points. The problem has
+/// its group "(rest)" already.
+///
+/// The network is compiled once for each pair of formats, with all units at that pair that have it. A launch's time
+/// belongs to the unit whose product it holds; without a product to the unit that reads what it writes. The time of a
+/// choice is what its unit's launches take in the network of its pair. Its result is written there in the pair's
+/// activation format; that another unit's choice may want it in a wider one is not seen.
+llvm::Error addMeasuredCosts(solver::AllocationProblem &problem, mlir::func::FuncOp func, const AllocationUnits &units,
+                             const Sample &sample, const CostOptions &options);
 
 } // namespace bitwright
 
