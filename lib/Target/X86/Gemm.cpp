@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "lib/Target/X86/Gemm.h"
 #include "dialects/Dyadic/Dyadic.h"
+#include "lib/Target/X86/GemmCodes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -58,7 +59,7 @@ private:
   std::optional<RunCopier> copier;
   unsigned maxPanels(Isa isa) const { return coded ? CodedProduct::maxPanels(isa) : MicroKernel::maxPanels(isa, kind); }
   unsigned rowsFor(Isa isa, unsigned nr) const {
-    return coded ? CodedProduct::rowsFor(isa) : MicroKernel::rowsFor(isa, kind, nr);
+    return coded ? coded->rowsFor(isa) : MicroKernel::rowsFor(isa, kind, nr);
   }
   /// Bytes of a row of A before padding.
   int64_t bytesOfRow(Isa isa) const {
@@ -108,13 +109,14 @@ void GemmEmitter::packWeights() {
   int64_t low = 0, high = 0;
   for (int64_t v : values)
     low = std::min(low, v), high = std::max(high, v);
-  kind = cast<RankedTensorType>(a.input.getType()).getElementType().isInteger(16) || low < -128 || high > 127
-             ? PanelKind::Words
-             : PanelKind::Bytes;
+  kind = low < -128 || high > 127                                                       ? PanelKind::Words
+         : cast<RankedTensorType>(a.input.getType()).getElementType().isInteger(16) ? PanelKind::WideBytes
+                                                                                    : PanelKind::Bytes;
   layout = PanelLayout{kind, a.groups, n, depth};
   std::vector<uint8_t> packed = packIntegerPanels(layout, values, a.taps);
-  weights = k.constantBuffer(kind == PanelKind::Bytes ? "weights [group][N/16][K/4][16][4] s8"
-                                                      : "weights [group][N/16][K/2][16][2] s16",
+  weights = k.constantBuffer(kind == PanelKind::Bytes       ? "weights [group][N/16][K/4][16][4] s8"
+                             : kind == PanelKind::WideBytes ? "weights [group][N/16][K/2][16][2] s8"
+                                                            : "weights [group][N/16][K/2][16][2] s16",
                              ArrayRef<uint8_t>(packed));
   if (kind == PanelKind::Bytes && a.groups == 1 && a.taps == 1 && !a.groupScale)
     k.markPacked(packed, a.weight, ConstantBuffer::Order::PanelBytes);
@@ -438,20 +440,11 @@ void GemmEmitter::panelGroup(Value group, Value panel, unsigned panels, bool las
                              Value count) {
   unsigned mr = rowsFor(k.isa, panels);
   Value panelIndex = k.add(k.mul(group, layout.panels()), panel);
-  if (coded) {
-    Value many = coded->unpacked ? k.less(k.i64(CodedProduct::manyRows - 1), count) : Value();
-    if (many)
-      k.ifThen(many, [&] { coded->unpack(panelIndex, panels, coded->unpacked); });
-    k.forLoop(k.i64(0), count, mr, [&](Value blockRow) {
-      Value rowsHere = k.min(k.i64(mr), k.sub(count, blockRow));
-      Value sums = rowSums ? k.gep(rowSums, k.mul(blockRow, coded->bytesOfSums())) : Value();
-      Value totals = many ? k.gep(coded->rowTotals, k.mul(blockRow, 4)) : Value();
-      coded->emit(k.gep(k.scratch, k.mul(blockRow, rowBytes)), rowBytes, sums, panelIndex, panels, rowsHere,
-                  accumulators, many, totals);
-      epilogue(group, panel, panels, lastIsPartial, firstRow, blockRow, rowsHere);
-    });
-    return;
-  }
+  if (coded)
+    return coded->products(k.scratch, rowBytes, rowSums, panelIndex, panels, count, accumulators,
+                           [&](Value blockRow, Value rowsHere) {
+                             epilogue(group, panel, panels, lastIsPartial, firstRow, blockRow, rowsHere);
+                           });
   MicroKernel micro{k, kind, mr, panels};
   Value b = k.gep(weights, k.mul(panelIndex, layout.panelBytes()));
   SmallVector<Value> begin;
@@ -459,7 +452,7 @@ void GemmEmitter::panelGroup(Value group, Value panel, unsigned panels, bool las
     for (unsigned j = 0; j < panels; ++j)
       begin.push_back(k.load(k.intType(32), kLanes, k.gep(start, k.mul(k.add(panelIndex, j), kStepBytes)), {}, true));
   // While the rows go by, the next group's weights come nearer: each block of rows asks for its share of the lines.
-  int64_t lines = int64_t(panels) * layout.steps();
+  int64_t lines = int64_t(panels) * layout.panelBytes() / kStepBytes;
   bool ahead = layout.panels() > int64_t(panels) && lines >= 16;
   // With few rows there is no time for that, and the core's own prefetcher does better.
   Value share; // in units of 4 lines
@@ -524,25 +517,22 @@ LogicalResult GemmEmitter::run() {
   plan();
   setRowSpace();
   // The same for every instruction set: the largest of all.
-  int64_t bytesOfA = 0, bytesOfC = 0, bytesOfSums = 0;
-  if (coded && coded->integers)
-    bytesOfSums = kTileRows * (coded->groupsOfK() + 1) * 4;
+  int64_t bytesOfA = 0, bytesOfC = 0;
   for (Isa isa : {Isa::Avx2, Isa::Avx512Vnni}) {
     bytesOfA = std::max(bytesOfA, roundUp((roundUp(bytesOfRow(isa), 4) + 64) * kTileRows + 64, 64));
     for (unsigned nr = 1; nr <= maxPanels(isa); ++nr)
       bytesOfC = std::max<int64_t>(bytesOfC, int64_t(rowsFor(isa, nr)) * nr * kStepBytes);
   }
-  bytesOfSums = roundUp(bytesOfSums, 64);
-  int64_t bytesOfTotals = coded && coded->unpacksTiles() ? roundUp(kTileRows * 4, 64) : 0;
+  if (coded)
+    bytesOfC = std::max(bytesOfC, coded->bytesOfSums(kTileRows));
+  int64_t bytesOfRowSums = coded ? roundUp(coded->bytesOfRowSums(kTileRows), 64) : 0;
   k.info.scratchBytes = getAffineConstantExpr(
-      bytesOfA + bytesOfC + bytesOfSums + bytesOfTotals + (coded ? coded->bytesOfUnpacked() : 0), k.b.getContext());
+      bytesOfA + bytesOfC + bytesOfRowSums + (coded ? coded->bytesOfUnpacked() : 0), k.b.getContext());
   accumulators = k.hoisted([&] { return k.gep(k.scratch, scratchA); });
-  if (bytesOfSums)
+  if (bytesOfRowSums)
     rowSums = k.hoisted([&] { return k.gep(k.scratch, scratchA + bytesOfC); });
-  if (bytesOfTotals && k.isa != Isa::Avx2) {
-    coded->rowTotals = k.hoisted([&] { return k.gep(k.scratch, scratchA + bytesOfC + bytesOfSums); });
-    coded->unpacked = k.hoisted([&] { return k.gep(k.scratch, scratchA + bytesOfC + bytesOfSums + bytesOfTotals); });
-  }
+  if (coded && coded->bytesOfUnpacked())
+    coded->unpacked = k.hoisted([&] { return k.gep(k.scratch, scratchA + bytesOfC + bytesOfRowSums); });
   k.forTiles([&](Value t) { tile(t); });
   return success(!failed);
 }

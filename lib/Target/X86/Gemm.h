@@ -129,7 +129,7 @@ struct MicroKernel {
   static int64_t elementBytesOfA(Isa isa, PanelKind kind) {
     return kind == PanelKind::Nibbles ? 1
            : kind == PanelKind::Bytes ? (isa == Isa::Avx2 ? 2 : 1)
-           : kind == PanelKind::Words ? 2
+           : kind == PanelKind::Words || kind == PanelKind::WideBytes ? 2
                                       : 4;
   }
   /// Rows that fit beside `nr` panels in the registers.
@@ -139,66 +139,6 @@ struct MicroKernel {
   /// A: rows `rowBytes` apart; B: panels `panelBytes` apart, `steps` steps each.
   llvm::SmallVector<mlir::Value> emit(mlir::Value a, int64_t rowBytes, mlir::Value b, mlir::Value panelBytes,
                                       mlir::Value steps, llvm::ArrayRef<mlir::Value> start);
-};
-
-/// Products whose weights stay codes in memory and are unpacked in registers (GemmCodes.cpp).
-///
-/// 4-bit codes against s8 (`integers`): per group the exact i32 sum of x * u over unsigned codes u, then with X = sum x
-///   s4, one scale a channel:  acc + bias - 8 X         two-level (R16):  acc += S * sum + m * X
-///   float groups:             f = fma(float(sum - (8 + z) X), scale, f)
-/// Codes against f32: w = float(q - z) * scale in registers, one fma chain in the order of k (F4).
-class CodedProduct {
-public:
-  /// Whether the anchor's weights are codes of a form that is unpacked here.
-  static bool covers(KernelBuilder &k, const ConvAnchor &anchor);
-  CodedProduct(KernelBuilder &k, const ConvAnchor &anchor);
-
-  bool integers = false;
-  PanelLayout layout;
-  /// How the input lies in scratch: s8 as it is (Nibbles), or f32.
-  PanelKind inputKind() const { return integers ? PanelKind::Nibbles : PanelKind::Floats; }
-  int64_t groupsOfK() const { return groups; }
-  static unsigned maxPanels(Isa isa);
-  static unsigned rowsFor(Isa isa);
-  /// Constant buffers; the same for every instruction set.
-  void pack();
-  /// Bytes of the sums of a row.
-  int64_t bytesOfSums() const { return scalesCodes() ? (groups + 1) / 2 * 4 : groups * 4; }
-  /// Sums X of the input's codes a row and group into `sums`: i32 [rows][groups] (times -8 where that is what the
-  /// codes' offset asks for), or 16 bits [rows][groups rounded up to 2].
-  void sumRows(mlir::Value a, int64_t rowBytes, mlir::Value rows, mlir::Value sums);
-  /// Two-level codes of a tile of many rows are unpacked once, to unsigned bytes code * S + m + 128 in scratch.
-  bool unpacksTiles() const { return twoLevel && a.depth() <= 8192; }
-  static constexpr int64_t manyRows = 24;
-  int64_t bytesOfUnpacked() const { return unpacksTiles() ? 2 * kLanes * a.depth() : 0; }
-  void unpack(mlir::Value panelIndex, unsigned nr, mlir::Value to);
-  /// Scratch of `unpack`, and -128 times the sum of each row (null: not used).
-  mlir::Value unpacked, rowTotals;
-  /// Accumulators of `rows` rows (at most rowsFor) and `nr` panels from `panelIndex` on, to `to`: [rowsFor][nr][16].
-  /// `totals`: of these rows, where the panels lie unpacked because `many` holds.
-  void emit(mlir::Value a, int64_t rowBytes, mlir::Value sums, mlir::Value panelIndex, unsigned nr, mlir::Value rows,
-            mlir::Value to, mlir::Value many = {}, mlir::Value totals = {});
-
-private:
-  void emitIntegers(unsigned mr, unsigned nr, mlir::Value a, int64_t rowBytes, mlir::Value sums, mlir::Value panelIndex,
-                    mlir::Value to);
-  void emitUnpacked(unsigned nr, mlir::Value a, int64_t rowBytes, mlir::Value totals, mlir::Value panelIndex,
-                    mlir::Value to);
-  /// Two-level codes times S in registers: one accumulator for all groups, m X added two groups at a time.
-  bool scalesCodes() const;
-  void emitTwoLevel(unsigned mr, unsigned nr, mlir::Value a, int64_t rowBytes, mlir::Value sums, mlir::Value panelIndex,
-                    mlir::Value to);
-  llvm::SmallVector<mlir::Value> sumSteps(unsigned mr, unsigned nr, mlir::Value a, int64_t rowBytes,
-                                          llvm::ArrayRef<mlir::Value> panel, int64_t steps, unsigned halves,
-                                          mlir::ValueRange start,
-                                          llvm::function_ref<mlir::Value(unsigned, mlir::Value)> change);
-  void emitFloats(unsigned mr, unsigned nr, mlir::Value a, int64_t rowBytes, mlir::Value panelIndex, mlir::Value to);
-
-  KernelBuilder &k;
-  const ConvAnchor &a;
-  int64_t groups = 1, columns = 0; ///< of K, and columns of one
-  bool twoLevel = false;
-  mlir::Value codes, start, parameters, zeros, corrections;
 };
 
 /// Product of two run-time tensors (GemmMatmul.cpp).
