@@ -22,6 +22,7 @@
 #include "passes/Package/ExecToArtifact.h"
 #include "passes/Pipelines/Pipelines.h"
 #include "passes/Quantize/QuantizableOps.h"
+#include "tools/quant-compile/Report.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/CommandLine.h"
@@ -77,7 +78,8 @@ struct Flags {
   cl::list<std::string> budgets{"budget", cl::desc("Reserved for precision allocation"), cl::cat(category)};
   cl::opt<std::string> planIn{"plan-in", cl::desc("Reserved for precision allocation"), cl::cat(category)};
   cl::opt<std::string> planOut{"plan-out", cl::desc("Reserved for precision allocation"), cl::cat(category)};
-  cl::opt<std::string> reportPath{"report", cl::desc("Reserved for precision allocation"), cl::cat(category)};
+  cl::opt<std::string> reportPath{"report", cl::desc("Write a page of what was decided and why; FILE.json beside it"),
+                                  cl::value_desc("FILE.html"), cl::cat(category)};
 };
 Flags *flags;
 
@@ -144,6 +146,8 @@ public:
     context.appendDialectRegistry(registry);
     context.loadAllAvailableDialects();
 
+    if (!flags->reportPath.empty())
+      report.listen(context);
     if (Exit code = load(); code != Done)
       return code;
     for (unsigned i = unsigned(firstStage); i <= unsigned(lastStage); ++i) {
@@ -161,6 +165,8 @@ public:
         code = allocate();
       if (code == Done && stage == Stage::Allocate)
         noteSchemes();
+      if (code == Done && !flags->reportPath.empty())
+        noteForReport(stage);
       if (code == Done && stage == Stage::Integerize)
         code = checkRequirement();
       if (code == Done && stage == Stage::Lower)
@@ -172,6 +178,9 @@ public:
     if (lastStage != Stage::Package)
       if (Exit code = writeIR(); code != Done)
         return code;
+    if (!flags->reportPath.empty())
+      if (llvm::Error error = report.write(flags->reportPath))
+        return fail("--report: " + llvm::toString(std::move(error)));
     return writeSummary();
   }
 
@@ -179,8 +188,11 @@ private:
   Exit checkOptions() {
     if (flags->outputPath.empty())
       return fail("expected -o FILE: where to write the result", BadUsage);
-    if (!flags->reportPath.empty())
-      return fail("--report is not in this version; --json writes a summary and --plan-out the decisions", BadUsage);
+    llvm::StringRef reportKind = llvm::sys::path::extension(flags->reportPath);
+    if (!flags->reportPath.empty() && reportKind != ".html" && reportKind != ".htm")
+      return fail("--report: expected a file that ends in .html (its data go beside it, as .json), found '" +
+                      flags->reportPath + "'",
+                  BadUsage);
     if (!flags->budgets.empty() && !flags->planIn.empty())
       return fail("expected one of --budget and --plan-in: a plan has its formats already", BadUsage);
     if (!flags->budgets.empty() && flags->calibrationPath.empty())
@@ -440,6 +452,17 @@ private:
     return Done;
   }
 
+  void noteForReport(Stage stage) {
+    report.record.model = llvm::sys::path::filename(flags->modelPath).str();
+    report.record.recipe = flags->recipeName;
+    report.record.plan = flags->planIn;
+    if (stage == Stage::Allocate && recipe.quantize)
+      report.noteAllocated(mainFunction(), context.getOrLoadDialect<qnn::QnnDialect>()->getStatistics().get(),
+                           decisions ? &*decisions : nullptr);
+    if (stage == Stage::Quantize && recipe.quantize)
+      report.noteQuantized(mainFunction());
+  }
+
   Exit calibrate() {
     func::FuncOp func = mainFunction();
     if (!flags->statisticsIn.empty()) {
@@ -500,6 +523,8 @@ private:
     kernels = artifact->kernels.size();
     launches = artifact->entries.front().launches.size();
     arenaBytes = artifact->arenaBytes;
+    if (!flags->reportPath.empty())
+      report.noteFile(*artifact);
     return Done;
   }
 
@@ -556,6 +581,8 @@ private:
   std::vector<solver::Budget> budgets;
   Progress progress;
   std::string calibrationDigest;
+  std::optional<Decisions> decisions; ///< with --budget
+  ReportCollector report;
   uint64_t weightBytes = 0, arenaBytes = 0;
   size_t kernels = 0, launches = 0;
   llvm::StringSet<> wanted; ///< names of the operations that the recipe gives an integer scheme
