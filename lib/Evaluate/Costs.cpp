@@ -101,7 +101,10 @@ struct WeightShape {
     // One filter a channel.
     isDepthwise = !isLinear && !isTransposed && groups > 1 && shape[0] == groups && shape[1] == 1;
   }
-  int64_t paddedChannels() const { return groups * llvm::alignTo(channels / groups, x86::kLanes); }
+  int64_t paddedChannels() const {
+    int64_t parts = isDepthwise ? 1 : groups; // each padded to whole panels
+    return parts * int64_t(llvm::alignTo(channels / parts, x86::kLanes));
+  }
   int64_t panels(x86::PanelKind kind) const {
     return x86::PanelLayout{kind, groups, channels / groups, columns}.totalBytes();
   }
@@ -131,7 +134,7 @@ static int64_t bytesOfWeight(const AllocationUnit &unit, StringRef weight, Strin
     return 0;
   WeightShape shape(unit.product);
   qnn::SchemeAttr scheme = weightSchemeWith(unit.product, weight);
-  // 2 and 3 bits are stored in 4, 5 to 7 in 8.
+  // Kernels read 2 and 3 bits as 4, 5 to 7 as 8.
   unsigned bits = unsigned(bitsOf(scheme.getStorage()));
   bits = bits <= 4 ? 4 : bits <= 8 ? 8 : 16;
   Lane lane = laneOf(unit);
@@ -152,8 +155,8 @@ static int64_t bytesOfWeight(const AllocationUnit &unit, StringRef weight, Strin
     bytes = shape.elements * (bits == 16 ? 2 : 1);
   else if (shape.isDepthwise)
     bytes = x86::DepthwisePanel{false, shape.channels, shape.taps / shape.inner, shape.inner}.totalBytes();
-  else if (nibbles)
-    bytes = shape.panels(x86::PanelKind::Nibbles);
+  else if (nibbles) // fewer bits are packed in the file and expanded when it is loaded
+    bytes = shape.panels(x86::PanelKind::Nibbles) * std::min(4, bitsOf(scheme.getStorage())) / 4;
   else if (bits <= 8 && activation != "s16")
     bytes = shape.panels(x86::PanelKind::Bytes);
   else
