@@ -44,9 +44,7 @@ int main(int argc, char **argv) {
   }
   problem.weights = weights;
   problem.moments = moments;
-  bitwright::UniformColumns::Options format;
-  format.symmetric = false;
-  bitwright::UniformColumns quantizer(format);
+  bitwright::UniformColumns quantizer(bitwright::integerFormat("u4"));
   auto start = std::chrono::steady_clock::now();
   llvm::Expected<bitwright::GptqResult> result = bitwright::gptqQuantize(problem, options, quantizer);
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

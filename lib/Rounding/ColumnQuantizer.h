@@ -7,6 +7,8 @@
 #ifndef BITWRIGHT_LIB_ROUNDING_COLUMNQUANTIZER_H
 #define BITWRIGHT_LIB_ROUNDING_COLUMNQUANTIZER_H
 
+#include "lib/NumberFormats/NumberFormat.h"
+#include "lib/Support/Recipe.h"
 #include "llvm/ADT/ArrayRef.h"
 #include <algorithm>
 #include <cstdint>
@@ -38,21 +40,20 @@ public:
                      double *decoded) const = 0;
 };
 
-/// Uniform grids: value = (code - zero) * scale.
+/// Uniform grids: value = (code - zero) * scale. Of a signed format the zero is 0 and codes lie in [-highest, highest];
+/// of an unsigned one all codes are used, and the zero is one of them.
 class UniformColumns : public ColumnQuantizer {
 public:
   struct Options {
-    int bits = 4; ///< 2 to 16
-    /// Symmetric: codes in [-(2^(bits-1) - 1), 2^(bits-1) - 1], zero 0. Otherwise codes in [0, 2^bits - 1] with a zero
-    /// code that is in that range.
-    bool symmetric = true;
-    /// Shrink the range by a factor in {1, 0.99 ... 0.5}: the one with the least squared error. Otherwise the full
-    /// range.
-    bool mseClip = false;
+    /// AbsMax: the full range. Mse: the range times the factor in {1, 0.99 ... 0.5} with the least squared error.
+    /// Percentile (signed formats): the magnitude that so many percent of the weights do not exceed.
+    WeightClip clip = WeightClip::AbsMax;
+    double percentile = 99.99;
     /// Weight the squared error with the second moment of the column.
     bool weightedClip = false;
   };
-  explicit UniformColumns(Options options) : options(options) {}
+  explicit UniformColumns(const IntegerFormat &format) : UniformColumns(format, Options()) {}
+  UniformColumns(const IntegerFormat &format, Options options) : format(&format), options(options) {}
   std::unique_ptr<ColumnQuantizer> clone() const override { return std::make_unique<UniformColumns>(*this); }
   void begin(const double *weights, int64_t rows, int64_t columns, int64_t groupSize, int64_t groups) override;
   void fit(int64_t row, int64_t group, llvm::ArrayRef<double> weights, llvm::ArrayRef<double> importance) override;
@@ -64,29 +65,30 @@ public:
   const std::vector<int32_t> &getZeros() const { return zeros; }
 
 private:
+  double least() const { return double(format->isSigned() ? -format->highest() : 0); }
+  double most() const { return double(format->highest()); }
+  const IntegerFormat *format;
   Options options;
   int64_t rows = 0;
   std::vector<float> scales;
   std::vector<int32_t> zeros;
 };
 
-/// Any list of values (a minifloat, NF4, powers of two) times a scale per row and group: absmax of the group over the
-/// largest magnitude of the list. A code is the index into the sorted list; a tie goes to the lower value.
-class CodebookColumns : public ColumnQuantizer {
+/// Any format times a scale per row and group: absmax of the group over the largest magnitude of the format.
+class FormatColumns : public ColumnQuantizer {
 public:
-  /// `values`: finite, at least one not zero; sorted here.
-  explicit CodebookColumns(std::vector<double> values);
-  std::unique_ptr<ColumnQuantizer> clone() const override { return std::make_unique<CodebookColumns>(*this); }
+  /// `format` outlives this object.
+  explicit FormatColumns(const NumberFormat &format);
+  std::unique_ptr<ColumnQuantizer> clone() const override { return std::make_unique<FormatColumns>(*this); }
   void begin(const double *weights, int64_t rows, int64_t columns, int64_t groupSize, int64_t groups) override;
   void fit(int64_t row, int64_t group, llvm::ArrayRef<double> weights, llvm::ArrayRef<double> importance) override;
   void round(int64_t firstRow, int64_t group, llvm::ArrayRef<double> values, int32_t *codes,
              double *decoded) const override;
 
-  const std::vector<double> &getValues() const { return values; }
   const std::vector<float> &getScales() const { return scales; }
 
 private:
-  std::vector<double> values, midpoints;
+  const NumberFormat *format;
   double largest = 1;
   int64_t rows = 0;
   std::vector<float> scales;

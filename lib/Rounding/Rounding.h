@@ -7,6 +7,7 @@
 #ifndef BITWRIGHT_LIB_ROUNDING_ROUNDING_H
 #define BITWRIGHT_LIB_ROUNDING_ROUNDING_H
 
+#include "lib/NumberFormats/NumberFormat.h"
 #include "lib/Statistics/Histogram.h"
 #include "llvm/ADT/ArrayRef.h"
 #include <cstdint>
@@ -22,11 +23,11 @@ struct Grid {
   bool operator!=(const Grid &other) const { return !(*this == other); }
 };
 
-/// The grid of signed `bits`-bit codes that covers `range` (which holds zero; zero is a code). A range of nothing gives
-/// scale 1. The scale is a normal float32 (INTEGER Q2).
-Grid gridOf(Range range, int bits = 8);
+/// The grid of the codes of an integer format that covers `range` (which holds zero; zero is a code). A range of nothing
+/// gives scale 1. The scale is a normal float32 (INTEGER Q2).
+Grid gridOf(Range range, llvm::StringRef format = "s8");
 
-/// Codes of a weight with one scale a slice; zero point 0, codes in [-(2^(bits-1) - 1), 2^(bits-1) - 1].
+/// Codes of a weight with one scale a slice; zero point 0, codes in [-highest, highest] of the signed format.
 struct QuantizedWeight {
   std::vector<int32_t> codes; ///< in the order of the weight
   std::vector<float> scales;  ///< one a slice along the axis, or one
@@ -36,9 +37,6 @@ struct QuantizedWeight {
 /// range: absmax; mse: the fraction of absmax in {1, 0.99, ... 0.5} with the least squared error; percentile of |w|.
 QuantizedWeight quantizeWeight(llvm::ArrayRef<float> values, llvm::ArrayRef<int64_t> shape, int64_t axis,
                                const WeightScheme &scheme);
-
-/// Width of a format name ("s8": 8).
-int bitsOf(llvm::StringRef format);
 
 } // namespace bitwright
 

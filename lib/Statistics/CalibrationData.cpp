@@ -128,7 +128,7 @@ static int64_t firstNotFinite(const NpyArray &array) {
 }
 
 Error CalibrationData::forEach(function_ref<Error(const Sample &)> visit) {
-  SHA256 hash;
+  hash.init();
   uint64_t visited = 0;
   for (const Group &group : groups) {
     // Read one array an input.
@@ -232,8 +232,12 @@ Error CalibrationData::forEach(function_ref<Error(const Sample &)> visit) {
   }
   if (!visited)
     return createStringError("calibration '" + path + "': the set is empty: expected at least one sample");
-  digest = toHex(hash.final(), /*LowerCase=*/true);
   return Error::success();
+}
+
+std::string CalibrationData::getDigest() const {
+  SHA256 soFar = hash;
+  return toHex(soFar.final(), /*LowerCase=*/true);
 }
 
 } // namespace bitwright

@@ -18,6 +18,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/Support/Error.h"
+#include "llvm/Support/SHA256.h"
 #include <memory>
 #include <string>
 #include <vector>
@@ -38,15 +39,16 @@ public:
   /// shape, a value that is not finite, no samples.
   llvm::Error forEach(llvm::function_ref<llvm::Error(const Sample &)> visit);
 
-  /// SHA-256 over the samples that the last forEach visited, as hex.
-  const std::string &getDigest() const { return digest; }
+  /// SHA-256 over the samples that the last forEach visited, as hex; inside `visit`, over those up to the current one.
+  std::string getDigest() const;
 
 private:
   struct Input {
     std::string name, dtype;
     std::vector<std::pair<int64_t, int64_t>> dims; ///< inclusive range of each dimension
   };
-  std::string path, digest;
+  std::string path;
+  llvm::SHA256 hash;
   std::vector<Input> inputs;
   /// Each group holds the file of every input (one .npz, or one .npy an input).
   struct Group {

@@ -7,6 +7,8 @@
 #include "lib/Statistics/Collect.h"
 #include "dialects/Qnn/Qnn.h"
 #include "lib/Reference/Interpreter.h"
+#include "llvm/Support/FileSystem.h"
+#include <chrono>
 #include <cmath>
 
 using namespace llvm;
@@ -78,49 +80,163 @@ Error InterpreterRunner::run(const Sample &sample, const StringSet<> &wanted, Ob
   return Error::success();
 }
 
-Expected<Statistics> collectStatistics(mlir::func::FuncOp func, CalibrationData &data, Runner &runner,
-                                       function_ref<void(uint64_t)> progress, const CollectOptions &options) {
-  Statistics statistics;
-  statistics.graphDigest = digestOf(func);
-  StringSet<> wanted = observedValues(func);
-  forEachObserved(
-      func, [&](mlir::Value value) { statistics.values[getValueName(value)].channelAxis = channelAxisOf(value); });
-  // Products by the value that they read.
-  StringMap<std::vector<std::pair<std::string, ProductGeometry>>> products;
-  if (options.secondMoments)
-    func.walk([&](mlir::Operation *op) {
-      auto geometry = ProductGeometry::of(op);
-      if (geometry && geometry->columns <= options.maxMomentColumns)
-        products[geometry->input].push_back({getName(op).str(), *geometry});
+namespace {
+/// A collection that can be interrupted.
+class Collection {
+public:
+  Collection(mlir::func::FuncOp func, CalibrationData &data, Runner &runner, const CollectOptions &options)
+      : data(data), runner(runner), options(options), wanted(observedValues(func)) {
+    statistics.graphDigest = digestOf(func);
+    forEachObserved(func, [&](mlir::Value value) {
+      ValueStatistics &entry = statistics.values[getValueName(value)];
+      entry.channelAxis = channelAxisOf(value);
+      entry.keepChannelAbsMax = options.channelAbsMax;
     });
-  std::string bad;
-  Error error = data.forEach([&](const Sample &sample) -> Error {
-    Error inner = runner.run(sample, wanted, [&](StringRef name, ArrayRef<float> values, ArrayRef<int64_t> shape) {
-      for (float v : values)
-        if (!std::isfinite(v)) {
-          if (bad.empty())
-            bad = name.str();
-          return;
-        }
+    if (options.secondMoments)
+      func.walk([&](mlir::Operation *op) {
+        auto geometry = ProductGeometry::of(op);
+        if (geometry && geometry->columns <= options.maxMomentColumns)
+          products[geometry->input].push_back({getName(op).str(), *geometry});
+      });
+  }
+
+  Expected<Statistics> run(function_ref<void(uint64_t)> progress) {
+    if (Error error = resume())
+      return std::move(error);
+    lastSave = Clock::now();
+    uint64_t read = 0, done = statistics.unfinished ? statistics.unfinished->read : 0;
+    std::string expected = statistics.unfinished ? statistics.unfinished->digest : "";
+    Error error = data.forEach([&](const Sample &sample) -> Error {
+      ++read;
+      if (read <= done)
+        return read < done || data.getDigest() == expected ? Error::success() : otherResume("data");
+      if ((read - 1) % options.shards == options.shard) {
+        if (Error inner = add(sample))
+          return inner;
+        if (progress)
+          progress(statistics.samples);
+      }
+      return saveAfter(read);
+    });
+    if (error)
+      return std::move(error);
+    if (read < done)
+      return otherResume("data");
+    if (!statistics.samples)
+      return createStringError("shard " + Twine(options.shard + 1) + "/" + Twine(options.shards) + " of " +
+                               Twine(read) + " samples is empty: expected at most as many shards as samples");
+    statistics.unfinished.reset();
+    statistics.data = {{data.getDigest(), options.shard, options.shards, statistics.samples}};
+    return std::move(statistics);
+  }
+
+private:
+  using Clock = std::chrono::steady_clock;
+
+  Error otherResume(StringRef what) {
+    return createStringError("'" + options.resumeFile + "' is what an interrupted collection left, of another " + what +
+                             ": repeat the command that was interrupted, or remove the file to start over");
+  }
+
+  /// Reads the file that an interrupted pass left, if there is one.
+  Error resume() {
+    if (options.resumeFile.empty() || !sys::fs::exists(options.resumeFile))
+      return Error::success();
+    auto before = Statistics::loadUnfinished(options.resumeFile);
+    if (!before)
+      return createStringError(toString(before.takeError()) + "; remove the file to start over");
+    if (before->graphDigest != statistics.graphDigest)
+      return otherResume("graph");
+    if (!before->unfinished)
+      return otherResume("kind (it is complete)");
+    bool moments = !before->moments.empty(), sameShard = before->data.size() == 1 &&
+                                                        before->data[0].shard == options.shard &&
+                                                        before->data[0].shards == options.shards;
+    bool absMax = any_of(before->values, [](const auto &entry) { return !entry.second.channelAbsMax.empty(); });
+    if (!sameShard)
+      return otherResume("shard");
+    bool channels = any_of(statistics.values, [](const auto &entry) { return entry.second.channelAxis >= 0; });
+    if (moments != (options.secondMoments && !products.empty()) || absMax != (options.channelAbsMax && channels))
+      return otherResume("set of options");
+    for (auto &[name, value] : statistics.values) {
+      auto it = before->values.find(name);
+      if (it == before->values.end())
+        return otherResume("graph");
+      it->second.channelAxis = value.channelAxis;
+      it->second.keepChannelAbsMax = value.keepChannelAbsMax;
+    }
+    statistics = std::move(*before);
+    if (options.onResume)
+      options.onResume(statistics.samples);
+    return Error::success();
+  }
+
+  Error add(const Sample &sample) {
+    std::string bad;
+    Error error = runner.run(sample, wanted, [&](StringRef name, ArrayRef<float> values, ArrayRef<int64_t> shape) {
+      if (!all_of(values, [](float v) { return std::isfinite(v); })) {
+        if (bad.empty())
+          bad = name.str();
+        return;
+      }
       statistics.values[name.str()].add(values, shape);
       if (auto it = products.find(name); it != products.end())
         for (const auto &[operation, geometry] : it->second)
           statistics.moments[operation].add(geometry, values, shape);
     });
-    if (inner)
-      return inner;
+    if (error)
+      return error;
     if (!bad.empty())
-      return createStringError("calibration sample " + Twine(statistics.samples) +
+      return createStringError("calibration sample " + Twine(statistics.samples * options.shards + options.shard) +
                                ": the float graph gives NaN or infinity at '" + bad +
                                "': expected finite activations; check the weights and the scaling of the inputs");
     ++statistics.samples;
-    if (progress)
-      progress(statistics.samples);
     return Error::success();
-  });
-  if (error)
+  }
+
+  Error saveAfter(uint64_t read) {
+    if (options.resumeFile.empty() || !statistics.samples)
+      return Error::success();
+    auto seconds = [](Clock::duration d) { return std::chrono::duration<double>(d).count(); };
+    // Large moments take a while to write: at most a twentieth of the time goes there.
+    if (seconds(Clock::now() - lastSave) < std::max(options.saveSeconds, 20 * saveTook))
+      return Error::success();
+    auto start = Clock::now();
+    statistics.unfinished = Statistics::Unfinished{read, data.getDigest()};
+    statistics.data = {{"unknown", options.shard, options.shards, statistics.samples}};
+    Error error = statistics.save(options.resumeFile);
+    lastSave = Clock::now();
+    saveTook = options.saveSeconds > 0 ? seconds(lastSave - start) : 0;
+    return error;
+  }
+
+  CalibrationData &data;
+  Runner &runner;
+  const CollectOptions &options;
+  StringSet<> wanted;
+  Statistics statistics;
+  /// Products by the value that they read.
+  StringMap<std::vector<std::pair<std::string, ProductGeometry>>> products;
+  Clock::time_point lastSave;
+  double saveTook = 0;
+};
+} // namespace
+
+Expected<Statistics> collectStatistics(mlir::func::FuncOp func, CalibrationData &data, Runner &runner,
+                                       function_ref<void(uint64_t)> progress, const CollectOptions &options) {
+  return Collection(func, data, runner, options).run(progress);
+}
+
+Expected<Statistics> collectStatisticsTo(StringRef path, mlir::func::FuncOp func, CalibrationData &data,
+                                         Runner &runner, function_ref<void(uint64_t)> progress,
+                                         CollectOptions options) {
+  options.resumeFile = (path + ".partial").str();
+  auto statistics = collectStatistics(func, data, runner, progress, options);
+  if (!statistics)
+    return statistics;
+  if (Error error = statistics->save(path))
     return std::move(error);
-  statistics.dataDigest = data.getDigest();
+  sys::fs::remove(options.resumeFile);
   return statistics;
 }
 

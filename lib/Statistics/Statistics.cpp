@@ -8,14 +8,10 @@
 #include "dialects/Qnn/Qnn.h"
 #include "lib/Weights/WeightStore.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/JSON.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SHA256.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cmath>
-
-#include <cstring>
+#include <numeric>
 
 using namespace llvm;
 
@@ -72,6 +68,14 @@ void ValueStatistics::add(ArrayRef<float> data, ArrayRef<int64_t> shape) {
     channelSums[i / inner % channels] += partial;
   }
   channelCount += data.size() / channels;
+  if (!keepChannelAbsMax)
+    return;
+  channelAbsMax.resize(channels);
+  for (size_t i = 0; i < data.size(); i += inner) {
+    float &largest = channelAbsMax[i / inner % channels];
+    for (size_t j = 0; j < inner; ++j)
+      largest = std::max(largest, std::fabs(data[i + j]));
+  }
 }
 
 void ValueStatistics::merge(const ValueStatistics &other) {
@@ -95,6 +99,14 @@ void ValueStatistics::merge(const ValueStatistics &other) {
       channelSums[i] += other.channelSums[i];
     channelCount += other.channelCount;
   }
+  for (size_t i = 0; i < channelAbsMax.size() && i < other.channelAbsMax.size(); ++i)
+    channelAbsMax[i] = std::max(channelAbsMax[i], other.channelAbsMax[i]);
+}
+
+double ValueStatistics::quantile(double fraction) const {
+  if (histogram.empty())
+    return 0;
+  return std::min(std::max(histogram.quantile(fraction), extremes.low), extremes.high);
 }
 
 std::vector<double> ValueStatistics::channelMeans() const {
@@ -109,12 +121,70 @@ const ValueStatistics *Statistics::lookup(StringRef name) const {
   return found == values.end() ? nullptr : &found->second;
 }
 
+/// Whether some sample number belongs to both: a = x mod n and b = x mod m have a common x if gcd(n, m) divides a - b.
+static bool overlap(const DataPart &a, const DataPart &b) {
+  uint64_t difference = a.shard > b.shard ? a.shard - b.shard : b.shard - a.shard;
+  return a.source == b.source && difference % std::gcd(a.shards, b.shards) == 0;
+}
+
+static std::string describe(const DataPart &part) {
+  std::string set = "the data " + part.source.substr(0, 16);
+  return part.shards == 1 ? set : "shard " + std::to_string(part.shard + 1) + "/" + std::to_string(part.shards) +
+                                      " of " + set;
+}
+
+/// Replaces complete sets of shards by the set.
+static void joinShards(std::vector<DataPart> &parts) {
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const DataPart first = parts[i];
+    auto belongs = [&](const DataPart &part) { return part.source == first.source && part.shards == first.shards; };
+    if (first.shards == 1 || uint64_t(llvm::count_if(parts, belongs)) != first.shards)
+      continue;
+    DataPart whole{first.source, 0, 1, 0};
+    for (const DataPart &part : parts)
+      whole.samples += belongs(part) ? part.samples : 0;
+    llvm::erase_if(parts, belongs);
+    parts.insert(parts.begin() + long(std::min(i, parts.size())), whole);
+  }
+}
+
 Error Statistics::merge(const Statistics &other) {
   if (graphDigest != other.graphDigest)
     return createStringError("statistics of two graphs cannot be merged: expected graph digest " + graphDigest +
                              ", found " + other.graphDigest +
                              "; calibrate both shards with one model and one compiler version");
-  dataDigest += "+" + other.dataDigest;
+  for (const DataPart &mine : data)
+    for (const DataPart &theirs : other.data)
+      if (overlap(mine, theirs))
+        return createStringError("statistics of the same samples cannot be merged: both hold " +
+                                 (describe(mine) == describe(theirs)
+                                      ? describe(mine)
+                                      : "samples of " + describe(mine) + " and " + describe(theirs)) +
+                                 "; each sample counts once");
+  auto differs = [&](const Twine &what) {
+    return createStringError(what + ": only one of the statistics holds it, or in another form: expected shards that "
+                                    "were collected with the same options");
+  };
+  auto sameKeys = [](const auto &a, const auto &b) {
+    return a.size() == b.size() &&
+           std::equal(a.begin(), a.end(), b.begin(), [](const auto &x, const auto &y) { return x.first == y.first; });
+  };
+  if (!sameKeys(moments, other.moments))
+    return differs("second moments");
+  if (!sameKeys(values, other.values))
+    return differs("values");
+  for (const auto &[name, theirs] : other.values) {
+    const ValueStatistics &mine = values.at(name);
+    if (mine.batches && theirs.batches &&
+        (mine.channelSums.size() != theirs.channelSums.size() ||
+         mine.channelAbsMax.size() != theirs.channelAbsMax.size()))
+      return differs("channels of the value '" + name + "'");
+  }
+  for (const auto &[name, theirs] : other.moments)
+    if (const SecondMoments &mine = moments.at(name); mine.groups != theirs.groups || mine.columns != theirs.columns)
+      return differs("second moments of '" + name + "'");
+  llvm::append_range(data, other.data);
+  joinShards(data);
   samples += other.samples;
   for (const auto &[name, value] : other.values)
     values[name].merge(value);
@@ -137,9 +207,7 @@ Range chooseRange(const ValueStatistics &statistics, const ActivationScheme &sch
     return withZero(statistics.moving);
   case Observer::Percentile: {
     double tail = 1 - scheme.percentile / 100;
-    Range range = withZero({statistics.histogram.quantile(tail), statistics.histogram.quantile(1 - tail)});
-    // A bin may reach beyond the extremes.
-    range = {std::max(range.low, extremes.low), std::min(range.high, extremes.high)};
+    Range range = withZero({statistics.quantile(tail), statistics.quantile(1 - tail)});
     // Almost all values zero: a range of nothing would clip every other value away.
     return range.high > range.low ? range : extremes;
   }
@@ -169,204 +237,9 @@ std::string digestOf(mlir::func::FuncOp func) {
   return toHex(hash.final(), /*LowerCase=*/true);
 }
 
-//===----------------------------------------------------------------------===//
-// JSON
-//===----------------------------------------------------------------------===//
-
-static constexpr int64_t fileVersion = 2;
-
 const SecondMoments *Statistics::lookupMoments(StringRef operation) const {
   auto it = moments.find(operation.str());
   return it == moments.end() ? nullptr : &it->second;
-}
-
-/// The lower triangle of each group, row by row.
-static int64_t storedValues(const SecondMoments &m) { return m.groups * m.columns * (m.columns + 1) / 2; }
-
-Error Statistics::save(StringRef path) const {
-  std::string text;
-  raw_string_ostream stream(text);
-  json::OStream writer(stream);
-  writer.object([&] {
-    writer.attribute("format", "bitwright-statistics");
-    writer.attribute("version", fileVersion);
-    writer.attribute("graph", graphDigest);
-    writer.attribute("data", dataDigest);
-    writer.attribute("samples", int64_t(samples));
-    writer.attributeObject("values", [&] {
-      for (const auto &[name, value] : values)
-        writer.attributeObject(name, [&, &value = value] {
-          writer.attribute("count", int64_t(value.count));
-          writer.attribute("batches", int64_t(value.batches));
-          writer.attribute("extremes", json::Array{value.extremes.low, value.extremes.high});
-          writer.attribute("moving", json::Array{value.moving.low, value.moving.high});
-          writer.attribute("sum", value.sum);
-          writer.attribute("sum_of_squares", value.sumOfSquares);
-          if (!value.channelSums.empty()) {
-            writer.attribute("channel_axis", value.channelAxis);
-            writer.attribute("channel_count", int64_t(value.channelCount));
-            writer.attribute("channel_sums", json::Array(value.channelSums));
-          }
-          if (value.histogram.empty())
-            return;
-          // Only the occupied stretch of bins.
-          auto bins = value.histogram.getBins();
-          size_t first = 0, last = bins.size();
-          while (first < last && bins[first] == 0)
-            ++first;
-          while (last > first && bins[last - 1] == 0)
-            --last;
-          writer.attribute("exponent", value.histogram.getExponent());
-          writer.attribute("first_bin", int64_t(first));
-          writer.attributeArray("bins", [&] {
-            for (uint64_t n : bins.slice(first, last - first))
-              writer.value(int64_t(n));
-          });
-        });
-    });
-    if (moments.empty())
-      return;
-    int64_t offset = 0; // in float64 values behind the line of JSON
-    writer.attributeObject("moments", [&] {
-      for (const auto &[name, m] : moments) {
-        writer.attributeObject(name, [&, &m = m] {
-          writer.attribute("groups", m.groups);
-          writer.attribute("columns", m.columns);
-          writer.attribute("rows", int64_t(m.rows));
-          writer.attribute("offset", offset);
-        });
-        offset += storedValues(m);
-      }
-    });
-  });
-  SmallString<128> temporary;
-  int descriptor;
-  if (std::error_code code = sys::fs::createUniqueFile(path + ".%%%%%%", descriptor, temporary))
-    return createStringError("cannot write '" + path + "': " + code.message());
-  {
-    raw_fd_ostream file(descriptor, /*shouldClose=*/true);
-    file << text << "\n";
-    for (const auto &[name, m] : moments)
-      for (int64_t row = 0; row < m.groups * m.columns; ++row)
-        file.write(reinterpret_cast<const char *>(m.matrix.data() + row * m.columns),
-                   size_t(row % m.columns + 1) * sizeof(double));
-    file.close();
-    if (file.has_error()) {
-      std::string reason = file.error().message();
-      file.clear_error();
-      sys::fs::remove(temporary);
-      return createStringError("cannot write '" + path + "': " + reason);
-    }
-  }
-  if (std::error_code code = sys::fs::rename(temporary, path)) {
-    sys::fs::remove(temporary);
-    return createStringError("cannot write '" + path + "': " + code.message());
-  }
-  return Error::success();
-}
-
-static bool readRange(const json::Object &object, StringRef key, Range &range) {
-  const json::Array *array = object.getArray(key);
-  if (!array || array->size() != 2 || !(*array)[0].getAsNumber() || !(*array)[1].getAsNumber())
-    return false;
-  range = {*(*array)[0].getAsNumber(), *(*array)[1].getAsNumber()};
-  return range.low <= range.high;
-}
-
-Expected<Statistics> Statistics::load(StringRef path) {
-  auto buffer = MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
-  if (!buffer)
-    return createStringError("cannot read statistics '" + path + "': " + buffer.getError().message());
-  auto [text, binary] = (*buffer)->getBuffer().split('\n');
-  Expected<json::Value> parsed = json::parse(text);
-  if (!parsed)
-    return createStringError("statistics '" + path + "': " + toString(parsed.takeError()));
-  const json::Object *root = parsed->getAsObject();
-  if (!root || root->getString("format") != StringRef("bitwright-statistics"))
-    return createStringError(
-        "statistics '" + path +
-        "': expected the format \"bitwright-statistics\"; write such a file with --statistics-out");
-  if (root->getInteger("version") != fileVersion)
-    return createStringError("statistics '" + path + "': expected version " + Twine(fileVersion) + ", found " +
-                             (root->getInteger("version") ? Twine(*root->getInteger("version")).str() : "none"));
-  Statistics result;
-  result.graphDigest = root->getString("graph").value_or("").str();
-  result.dataDigest = root->getString("data").value_or("").str();
-  result.samples = uint64_t(root->getInteger("samples").value_or(0));
-  const json::Object *values = root->getObject("values");
-  if (!values)
-    return createStringError("statistics '" + path + "': expected an object 'values'");
-  for (const auto &pair : *values) {
-    const json::ObjectKey &key = pair.first;
-    const json::Value &entry = pair.second;
-    auto bad = [&](StringRef what) {
-      return createStringError("statistics '" + path + "': value '" + key.str() + "': expected " + what);
-    };
-    const json::Object *object = entry.getAsObject();
-    if (!object)
-      return bad("an object");
-    ValueStatistics value;
-    value.count = uint64_t(object->getInteger("count").value_or(0));
-    value.batches = uint64_t(object->getInteger("batches").value_or(0));
-    value.sum = object->getNumber("sum").value_or(0);
-    value.sumOfSquares = object->getNumber("sum_of_squares").value_or(0);
-    if (!readRange(*object, "extremes", value.extremes) || !readRange(*object, "moving", value.moving))
-      return bad("'extremes' and 'moving' as [low, high]");
-    value.channelAxis = object->getInteger("channel_axis").value_or(-1);
-    value.channelCount = uint64_t(object->getInteger("channel_count").value_or(0));
-    if (const json::Array *sums = object->getArray("channel_sums"))
-      for (const json::Value &sum : *sums)
-        value.channelSums.push_back(sum.getAsNumber().value_or(0));
-    if (const json::Array *bins = object->getArray("bins")) {
-      int64_t first = object->getInteger("first_bin").value_or(-1);
-      int64_t exponent = object->getInteger("exponent").value_or(1000);
-      if (first < 0 || first + int64_t(bins->size()) > Histogram::binCount || exponent < Histogram::minExponent ||
-          exponent > 128)
-        return bad("'bins' inside the 2048 bins of an 'exponent' in [-100, 128]");
-      std::vector<uint64_t> counts(Histogram::binCount);
-      for (auto [i, n] : enumerate(*bins))
-        counts[size_t(first) + i] = uint64_t(n.getAsInteger().value_or(0));
-      value.histogram = Histogram::fromBins(int(exponent), std::move(counts));
-    }
-    result.values[key.str()] = std::move(value);
-  }
-  const json::Object *moments = root->getObject("moments");
-  if (!moments)
-    return result;
-  for (const auto &pair : *moments) {
-    const json::Object *object = pair.second.getAsObject();
-    SecondMoments m;
-    int64_t offset = -1;
-    if (object) {
-      m.groups = object->getInteger("groups").value_or(0);
-      m.columns = object->getInteger("columns").value_or(0);
-      m.rows = uint64_t(object->getInteger("rows").value_or(0));
-      offset = object->getInteger("offset").value_or(-1);
-    }
-    int64_t available = int64_t(binary.size() / sizeof(double));
-    if (m.groups < 1 || m.columns < 1 || m.columns > (1 << 20) || m.groups > (1 << 20) || offset < 0 ||
-        offset > available || storedValues(m) > available - offset)
-      return createStringError("statistics '" + path + "': moments of '" + pair.first.str() +
-                               "': expected sizes and an offset inside the file (" + Twine(available) +
-                               " values behind the first line); the file may be cut short");
-    m.matrix.assign(size_t(m.groups * m.columns * m.columns), 0.0);
-    const char *from = binary.data() + offset * sizeof(double);
-    for (int64_t row = 0; row < m.groups * m.columns; ++row) {
-      int64_t i = row % m.columns, group = row / m.columns;
-      double *matrix = m.matrix.data() + group * m.columns * m.columns;
-      std::memcpy(matrix + i * m.columns, from, size_t(i + 1) * sizeof(double));
-      from += (i + 1) * sizeof(double);
-      for (int64_t j = 0; j <= i; ++j) {
-        double value = matrix[i * m.columns + j];
-        if (!std::isfinite(value))
-          return createStringError("statistics '" + path + "': moments of '" + pair.first.str() +
-                                   "': expected finite values, found NaN or infinity");
-        matrix[j * m.columns + i] = value;
-      }
-    }
-    result.moments[pair.first.str()] = std::move(m);
-  }
-  return result;
 }
 
 } // namespace bitwright

@@ -39,19 +39,23 @@ struct CalibrateValues : bitwright::impl::CalibrateValuesBase<CalibrateValues> {
       if (llvm::Error error = checkStatistics(*loaded, func))
         return fail(std::move(error));
       *statistics = std::move(*loaded);
+      if (!statisticsOut.empty())
+        if (llvm::Error error = statistics->save(statisticsOut))
+          return fail(std::move(error));
     } else {
       auto samples = CalibrationData::open(data, func);
       if (!samples)
         return fail(samples.takeError());
       InterpreterRunner runner(func, threads);
-      auto collected = collectStatistics(func, **samples, runner, nullptr, {/*secondMoments=*/secondMoments});
+      CollectOptions options;
+      options.secondMoments = secondMoments;
+      auto collected = statisticsOut.empty()
+                           ? collectStatistics(func, **samples, runner, nullptr, options)
+                           : collectStatisticsTo(statisticsOut, func, **samples, runner, nullptr, options);
       if (!collected)
         return fail(collected.takeError());
       *statistics = std::move(*collected);
     }
-    if (!statisticsOut.empty())
-      if (llvm::Error error = statistics->save(statisticsOut))
-        return fail(std::move(error));
     func.getContext()->getOrLoadDialect<qnn::QnnDialect>()->getStatistics() = statistics;
     markAllAnalysesPreserved();
   }

@@ -10,6 +10,7 @@
 #include "lib/Weights/WeightStore.h"
 #include "passes/Quantize/QuantizableOps.h"
 #include "passes/Quantize/Remark.h"
+#include "passes/Quantize/RoundingMemo.h"
 
 namespace bitwright {
 #define GEN_PASS_DEF_CORRECTBIAS
@@ -53,6 +54,11 @@ std::optional<std::vector<double>> bitwright::biasShift(Operation *op, const Rou
 namespace {
 struct CorrectBias : bitwright::impl::CorrectBiasBase<CorrectBias> {
   using CorrectBiasBase::CorrectBiasBase;
+
+  LogicalResult initialize(MLIRContext *context) override {
+    RoundingMemo::install(context);
+    return success();
+  }
 
   void runOnOperation() override {
     func::FuncOp func = getOperation();

@@ -43,7 +43,7 @@ overrides:
     weights: {format: s16, granularity: tensor, clip: percentile, percentile: 99}
 
 //--- statistics.json
-{"format": "bitwright-statistics", "version": 2, "graph": "", "data": "", "samples": 1, "values": { "x": {"count": 2, "batches": 1, "extremes": [-1, 3], "moving": [-1, 3]}, "first": {"count": 2, "batches": 1, "extremes": [2, 8], "moving": [2, 8]}}}
+{"format": "bitwright-statistics", "version": 3, "graph": "", "data": [], "samples": 1, "values": { "x": {"count": 2, "batches": 1, "extremes": [-1, 3], "moving": [-1, 3], "sum": 2, "sum_of_squares": 10}, "first": {"count": 2, "batches": 1, "extremes": [2, 8], "moving": [2, 8], "sum": 10, "sum_of_squares": 68}}}
 //--- model.mlir
 func.func @main(%x: tensor<1x2xf32> {qnn.name = "x"}) -> tensor<1xf32> {
   %w = qnn.constant {name = "w", value = dense<1.0> : tensor<2x2xf32>} : tensor<2x2xf32>

@@ -34,7 +34,7 @@
 // CHECK: qnn.linear
 // CHECK-SAME: qnn.range = array<f64: -9.99999531{{[0-9]*}}, 7.000000e+00>
 
-// FILE: "format":"bitwright-statistics","version":2
+// FILE: "format":"bitwright-statistics","version":3
 // FILE-SAME: "samples":3
 // FILE-SAME: "x":{"count":6,"batches":3,"extremes":[-5,4]
 // The moving range starts at [-2, 1]: 0.9 * -2 + 0.1 * 3 = -1.5, then 0.9 * -1.5 - 0.5 = -1.85; 0.9 + 0.4 = 1.3, then 1.17.

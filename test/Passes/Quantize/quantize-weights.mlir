@@ -40,3 +40,31 @@ func.func @float(%x: tensor<1x2xf32> {qnn.name = "x"}) -> tensor<1x2xf32> {
   %1 = qnn.linear %x, %w {name = "first", qnn.weight_scheme = #qnn.scheme<s8, axis 0>} : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
   return %1 : tensor<1x2xf32>
 }
+
+// -----
+
+// A clipped channel whose scale the bias makes coarser (1.86e-9, as above): what lies beyond the range stays at its end, -2e-8 is -7, not -11.
+// CHECK-LABEL: func.func @clipped_and_coarse
+// CHECK: qnn.constant {name = "w/codes", value = dense<{{\[\[}}1, 1, 1, -7]]> : tensor<1x4xi4>}
+func.func @clipped_and_coarse(%x: tensor<1x4xi8> {qnn.name = "x"}) -> tensor<1x1xf32> {
+  %s = qnn.constant {name = "s", value = dense<0.5> : tensor<f32>} : tensor<f32>
+  %w = qnn.constant {name = "w", value = dense<[[1.0e-9, 1.0e-9, 1.0e-9, -2.0e-8]]> : tensor<1x4xf32>} : tensor<1x4xf32>
+  %b = qnn.constant {name = "b", value = dense<1.0> : tensor<1xf32>} : tensor<1xf32>
+  %0 = qnn.dequantize %x, %s {name = "x/dequantize", scheme = #qnn.scheme<s8, tensor>} : (tensor<1x4xi8>, tensor<f32>) -> tensor<1x4xf32>
+  %1 = qnn.linear %0, %w, %b {name = "first", qnn.weight_scheme = #qnn.scheme<s4, axis 0>, qnn.weight_clip = "percentile", qnn.weight_percentile = 50.0 : f64} : (tensor<1x4xf32>, tensor<1x4xf32>, tensor<1xf32>) -> tensor<1x1xf32>
+  return %1 : tensor<1x1xf32>
+}
+
+// -----
+
+// Six bits are stored in eight: 1 is code 31.
+// CHECK-LABEL: func.func @six_bits
+// CHECK: %[[CODES:.*]] = qnn.constant {name = "w/codes", value = dense<{{\[\[}}31, -16]]> : tensor<1x2xi8>}
+// CHECK: qnn.dequantize %[[CODES]], %{{.*}} {name = "w/dequantize", scheme = #qnn.scheme<s8, axis 0>}
+func.func @six_bits(%x: tensor<1x2xi8> {qnn.name = "x"}) -> tensor<1x1xf32> {
+  %s = qnn.constant {name = "s", value = dense<0.5> : tensor<f32>} : tensor<f32>
+  %w = qnn.constant {name = "w", value = dense<[[1.0, -0.5]]> : tensor<1x2xf32>} : tensor<1x2xf32>
+  %0 = qnn.dequantize %x, %s {name = "x/dequantize", scheme = #qnn.scheme<s8, tensor>} : (tensor<1x2xi8>, tensor<f32>) -> tensor<1x2xf32>
+  %1 = qnn.linear %0, %w {name = "first", qnn.weight_scheme = #qnn.scheme<s6, axis 0>} : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x1xf32>
+  return %1 : tensor<1x1xf32>
+}

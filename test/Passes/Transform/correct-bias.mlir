@@ -13,7 +13,7 @@
 // MISSING: error: cannot read statistics '{{.*}}none.json'
 
 //--- statistics.json
-{"format": "bitwright-statistics", "version": 2, "graph": "", "data": "", "samples": 2, "values": { "x": {"count": 4, "batches": 2, "extremes": [0, 20], "moving": [0, 20], "channel_axis": 1, "channel_count": 2, "channel_sums": [2, 20]}}}
+{"format": "bitwright-statistics", "version": 3, "graph": "", "data": [], "samples": 2, "values": { "x": {"count": 4, "batches": 2, "extremes": [0, 20], "moving": [0, 20], "sum": 22, "sum_of_squares": 300, "channel_axis": 1, "channel_count": 2, "channel_sums": [2, 20]}}}
 //--- model.mlir
 func.func @main(%x: tensor<1x2xf32> {qnn.name = "x"}) -> tensor<1x2xf32> attributes {qnn.recipe = {bias_correction = true}} {
   %s = qnn.constant {name = "s", value = dense<0.5> : tensor<f32>} : tensor<f32>

@@ -14,7 +14,7 @@ using namespace bitwright::testing;
 namespace {
 
 std::string messageOf(const GptqProblem &problem, const GptqOptions &options = {}) {
-  UniformColumns quantizer({});
+  UniformColumns quantizer(integerFormat("s4"));
   llvm::Expected<GptqResult> result = gptqQuantize(problem, options, quantizer);
   return result ? std::string("no error") : llvm::toString(result.takeError());
 }
@@ -78,7 +78,7 @@ TEST(GptqErrors, LadderClimbsAndEnds) {
   Layer layer = makeLayer(1, 6, 8, 3, 0.1);
   GptqOptions options;
   options.dampingLadder = {0, 0.25};
-  UniformColumns quantizer({});
+  UniformColumns quantizer(integerFormat("s4"));
   llvm::Expected<GptqResult> result = gptqQuantize(layer.problem(), options, quantizer);
   ASSERT_TRUE(bool(result)) << llvm::toString(result.takeError());
   EXPECT_EQ(result->damping, 0.25);
@@ -101,18 +101,18 @@ TEST(GptqErrors, LadderClimbsAndEnds) {
 TEST(GptqErrors, KeepBetterPassesErrorsOn) {
   Layer layer = makeLayer(1, 6, 8, 20, 0.1);
   layer.moments(3, 3) = -1;
-  llvm::Expected<BetterRounding> result = roundKeepingBetter(layer.problem(), GptqOptions(), UniformColumns({}));
+  llvm::Expected<BetterRounding> result = roundKeepingBetter(layer.problem(), GptqOptions(), UniformColumns(integerFormat("s4")));
   ASSERT_FALSE(bool(result));
   EXPECT_MESSAGE(llvm::toString(result.takeError()), "second moment [0, 3, 3] is -1");
   layer = makeLayer(1, 6, 8, 20, 0.1);
   std::vector<double> holdOut(63, 1.0);
-  result = roundKeepingBetter(layer.problem(), GptqOptions(), UniformColumns({}), holdOut);
+  result = roundKeepingBetter(layer.problem(), GptqOptions(), UniformColumns(integerFormat("s4")), holdOut);
   ASSERT_FALSE(bool(result));
   EXPECT_MESSAGE(llvm::toString(result.takeError()),
                  "hold-out moments: expected 64 second moments (1 x 8 x 8), found 63");
   holdOut.assign(64, 1.0);
   holdOut[10] = NAN;
-  result = roundKeepingBetter(layer.problem(), GptqOptions(), UniformColumns({}), holdOut);
+  result = roundKeepingBetter(layer.problem(), GptqOptions(), UniformColumns(integerFormat("s4")), holdOut);
   ASSERT_FALSE(bool(result));
   EXPECT_MESSAGE(llvm::toString(result.takeError()), "hold-out moments: second moment [0, 1, 2] is nan");
 }

@@ -16,10 +16,8 @@ namespace {
 
 UniformColumns uniform(int bits, bool symmetric = true, bool mseClip = false) {
   UniformColumns::Options options;
-  options.bits = bits;
-  options.symmetric = symmetric;
-  options.mseClip = mseClip;
-  return UniformColumns(options);
+  options.clip = mseClip ? WeightClip::Mse : WeightClip::AbsMax;
+  return UniformColumns(integerFormat(symmetric, unsigned(bits)), options);
 }
 
 GptqResult mustQuantize(const Layer &layer, const GptqOptions &options, ColumnQuantizer &quantizer) {
@@ -292,17 +290,17 @@ TEST(Gptq, FloatWeightsAreTakenExactly) {
 TEST(Gptq, AnyFormatAsColumnQuantizer) {
   // e2m1: 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives.
   Layer layer = makeLayer(10, 30, 96, 300, 0.05);
-  CodebookColumns format({0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.5, -1, -1.5, -2, -3, -4, -6});
+  TableFormat format("e2m1", {0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.5, -1, -1.5, -2, -3, -4, -6});
   GptqOptions options;
   options.groupSize = 32;
-  CodebookColumns a = format, b = format;
+  FormatColumns a(format), b(format);
   GptqResult result = mustQuantize(layer, options, a);
   std::vector<double> expected = published(layer, options, b);
   for (size_t i = 0; i < expected.size(); ++i)
     ASSERT_NEAR(result.dequantized[i], expected[i], 1e-6);
   for (size_t i = 0; i < expected.size(); ++i) {
     const size_t row = i / 96, group = i % 96 / 32;
-    ASSERT_EQ(result.dequantized[i], a.getValues()[size_t(result.codes[i])] * double(a.getScales()[group * 30 + row]));
+    ASSERT_EQ(result.dequantized[i], format.decode(result.codes[i]) * double(a.getScales()[group * 30 + row]));
   }
 }
 
@@ -310,7 +308,7 @@ TEST(Gptq, AnyFormatAsColumnQuantizer) {
 /// becomes zero. The helper must notice.
 class Touchy : public UniformColumns {
 public:
-  explicit Touchy(const Layer &layer) : UniformColumns(Options()), layer(&layer) {}
+  explicit Touchy(const Layer &layer) : UniformColumns(integerFormat("s4")), layer(&layer) {}
   std::unique_ptr<ColumnQuantizer> clone() const override { return std::make_unique<Touchy>(*this); }
   void round(int64_t firstRow, int64_t group, llvm::ArrayRef<double> values, int32_t *codes,
              double *decoded) const override {

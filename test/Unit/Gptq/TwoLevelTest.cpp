@@ -138,7 +138,7 @@ TEST(TwoLevel, EncodersAgainstOneLevel) {
     llvm::ArrayRef<double> weights(layer.weights.data(), size_t(layer.weights.size()));
     double perRow = 0;
     {
-      UniformColumns rows({});
+      UniformColumns rows(integerFormat("s4"));
       GptqOptions plain;
       plain.feedback = false;
       llvm::Expected<GptqResult> result = gptqQuantize(layer.problem(), plain, rows);

@@ -36,7 +36,8 @@ TEST(Grid, Examples) {
   EXPECT_EQ(gridOf({-2.55, 0}), (Grid{0.01f, 127}));
   EXPECT_EQ(gridOf({-1.28, 1.27}), (Grid{0.01f, 0}));
   EXPECT_EQ(gridOf({0, 0}), (Grid{1.0f, -128}));
-  EXPECT_EQ(gridOf({-32768, 32767}, 16), (Grid{1.0f, 0}));
+  EXPECT_EQ(gridOf({-32768, 32767}, "s16"), (Grid{1.0f, 0}));
+  EXPECT_EQ(gridOf({-0.5, 2.05}, "u8"), (Grid{0.01f, 50}));
   // A range that is too small for a normal scale takes the smallest legal one (Q2).
   EXPECT_EQ(gridOf({0, 1e-44}).scale, 0x1p-126f);
 }

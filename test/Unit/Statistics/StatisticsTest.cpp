@@ -225,7 +225,7 @@ TEST(ValueStatistics, MergeEqualsOnePassButForTheMovingRange) {
 TEST(StatisticsFile, RoundTrip) {
   Statistics statistics;
   statistics.graphDigest = "abc";
-  statistics.dataDigest = "def";
+  statistics.data = {{"def", 1, 3, 2}};
   statistics.samples = 2;
   statistics.values["a/b \"quoted\""].channelAxis = 0;
   statistics.values["a/b \"quoted\""].add(normal(64, 12), {4, 16});
@@ -237,7 +237,11 @@ TEST(StatisticsFile, RoundTrip) {
   ASSERT_TRUE(bool(loaded));
   llvm::sys::fs::remove(path);
   EXPECT_EQ(loaded->graphDigest, "abc");
-  EXPECT_EQ(loaded->dataDigest, "def");
+  ASSERT_EQ(loaded->data.size(), 1u);
+  EXPECT_EQ(loaded->data[0].source, "def");
+  EXPECT_EQ(loaded->data[0].shard, 1u);
+  EXPECT_EQ(loaded->data[0].shards, 3u);
+  EXPECT_EQ(loaded->data[0].samples, 2u);
   EXPECT_EQ(loaded->samples, 2u);
   ASSERT_EQ(loaded->values.size(), 2u);
   for (auto &[name, value] : statistics.values) {
