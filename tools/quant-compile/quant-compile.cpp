@@ -167,6 +167,8 @@ public:
         noteSchemes();
       if (code == Done && !flags->reportPath.empty())
         noteForReport(stage);
+      if (code == Done && stage == Stage::Quantize)
+        noteRounding();
       if (code == Done && stage == Stage::Integerize)
         code = checkRequirement();
       if (code == Done && stage == Stage::Lower)
@@ -463,6 +465,14 @@ private:
       report.noteQuantized(mainFunction());
   }
 
+  void noteRounding() {
+    auto found = mainFunction()->getAttrOfType<DictionaryAttr>(gptqAttr);
+    if (!found)
+      return;
+    gptq = {found.getAs<IntegerAttr>("layers").getInt(), found.getAs<IntegerAttr>("fallbacks").getInt()};
+    mainFunction()->removeAttr(gptqAttr);
+  }
+
   Exit calibrate() {
     func::FuncOp func = mainFunction();
     if (!flags->statisticsIn.empty()) {
@@ -471,6 +481,11 @@ private:
         return fail(llvm::toString(statistics.takeError()));
       if (llvm::Error error = checkStatistics(*statistics, func))
         return fail(flags->statisticsIn + ": " + llvm::toString(std::move(error)));
+      if (recipe.needsSecondMoments() && statistics->moments.empty())
+        llvm::errs() << "quant-compile: warning: the recipe '" << flags->recipeName << "' rounds with gptq, but '"
+                     << flags->statisticsIn
+                     << "' holds no second moments: weights are rounded to nearest; collect them with --statistics-out "
+                        "under this recipe or quant-statistics collect --second-moments\n";
       setStatistics(*statistics);
       return Done;
     }
@@ -484,14 +499,18 @@ private:
     if (!data)
       return fail(llvm::toString(data.takeError()));
     CompiledRunner runner(func, flags->threadCount ? flags->threadCount : std::thread::hardware_concurrency());
-    auto statistics = collectStatistics(func, **data, runner, [&](uint64_t done) { progress.update(done); },
-                                        {/*secondMoments=*/recipe.needsSecondMoments()});
+    CollectOptions options;
+    options.secondMoments = recipe.needsSecondMoments();
+    options.onResume = [](uint64_t samples) {
+      llvm::errs() << "quant-compile: note: calibration goes on after " << samples << " samples\n";
+    };
+    auto update = [&](uint64_t done) { progress.update(done); };
+    auto statistics = flags->statisticsOut.empty()
+                          ? collectStatistics(func, **data, runner, update, options)
+                          : collectStatisticsTo(flags->statisticsOut, func, **data, runner, update, options);
     if (!statistics)
       return fail(llvm::toString(statistics.takeError()));
     calibrationDigest = (*data)->getDigest();
-    if (!flags->statisticsOut.empty())
-      if (llvm::Error error = statistics->save(flags->statisticsOut))
-        return fail(llvm::toString(std::move(error)));
     setStatistics(*statistics);
     return Done;
   }
@@ -563,6 +582,8 @@ private:
                                {"seconds", std::move(stages)},      {"kernels", int64_t(kernels)},
                                {"launches", int64_t(launches)},     {"weight_bytes", int64_t(weightBytes)},
                                {"arena_bytes", int64_t(arenaBytes)}};
+    if (gptq)
+      summary["gptq"] = llvm::json::Object{{"layers", gptq->first}, {"fallbacks", gptq->second}};
     std::string error;
     auto file = openOutputFile(flags->jsonPath, &error);
     if (!file)
@@ -581,6 +602,7 @@ private:
   std::vector<solver::Budget> budgets;
   Progress progress;
   std::string calibrationDigest;
+  std::optional<std::pair<int64_t, int64_t>> gptq; ///< layers whose recipe asks for it, and those it kept nearest
   std::optional<Decisions> decisions; ///< with --budget
   ReportCollector report;
   uint64_t weightBytes = 0, arenaBytes = 0;
