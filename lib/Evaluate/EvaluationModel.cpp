@@ -267,6 +267,16 @@ static void applyGrid(const ActivationGrid &grid, float *x, size_t count) {
   }
 }
 
+std::vector<std::string> EvaluationModel::outputNames() const {
+  std::vector<std::string> names(bw_model_output_count(model->get(), 0));
+  for (size_t i = 0; i < names.size(); ++i) {
+    bw_tensor_info info;
+    if (bw_model_output(model->get(), 0, i, &info) == BW_OK)
+      names[i] = info.name;
+  }
+  return names;
+}
+
 llvm::StringRef EvaluationModel::storedName(llvm::StringRef value) const {
   auto it = storedAs.find(value);
   return it == storedAs.end() ? llvm::StringRef() : llvm::StringRef(it->getValue());

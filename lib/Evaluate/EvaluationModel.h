@@ -57,6 +57,8 @@ public:
   const std::vector<float> &biasOf(llvm::StringRef operation) const { return biases.find(operation)->second.original; }
 
   llvm::Expected<std::vector<EvaluatedOutput>> run(const Sample &sample);
+  /// In the order of `run`.
+  std::vector<std::string> outputNames() const;
   /// Runs with the present weights and without grids, and shows each of `activations` in row-major order under the name
   /// that it is stored by; inputs of the graph are not shown.
   using CaptureFn = llvm::function_ref<void(llvm::StringRef storedAs, llvm::ArrayRef<int64_t> shape,

@@ -14,6 +14,7 @@
 #define BITWRIGHT_LIB_SOLVER_ALLOCATIONPROBLEM_H
 
 #include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
@@ -21,6 +22,10 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+namespace llvm::json {
+class OStream;
+}
 
 namespace bitwright::solver {
 
@@ -121,6 +126,9 @@ llvm::Error applyOverrides(AllocationProblem &problem, llvm::ArrayRef<Override> 
 
 /// Reads the statistics format of docs/Allocation.md (version 1). `where` names the text in messages.
 llvm::Expected<AllocationProblem> parseProblem(llvm::StringRef json, llvm::StringRef where);
+/// Writes it; `more` adds keys to the file's object, which parseProblem passes over.
+std::string printProblem(const AllocationProblem &problem,
+                         llvm::function_ref<void(llvm::json::OStream &)> more = nullptr);
 
 } // namespace bitwright::solver
 

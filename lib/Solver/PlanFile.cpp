@@ -41,7 +41,7 @@ static void printNames(json::OStream &out, const AllocationProblem &problem, con
 }
 
 std::string printPlan(const AllocationProblem &problem, const Plan &plan, ArrayRef<ParetoPoint> pareto,
-                      ArrayRef<SplitCandidate> candidates) {
+                      ArrayRef<SplitCandidate> candidates, function_ref<void(json::OStream &)> more) {
   std::string text;
   raw_string_ostream stream(text);
   json::OStream out(stream, 1);
@@ -105,6 +105,8 @@ std::string printPlan(const AllocationProblem &problem, const Plan &plan, ArrayR
             printNames(out, problem, candidate.plan);
           });
       });
+    if (more)
+      more(out);
   });
   stream << '\n';
   return text;

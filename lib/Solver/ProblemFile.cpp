@@ -339,4 +339,103 @@ Expected<AllocationProblem> parseProblem(StringRef text, StringRef where) {
   return problem;
 }
 
+static void printCosts(json::OStream &out, const AllocationProblem &problem, ArrayRef<double> costs) {
+  out.attributeObject("costs", [&] {
+    for (auto [metric, cost] : zip(problem.metrics, costs))
+      out.attribute(metric, cost);
+  });
+}
+
+static void printGroup(json::OStream &out, const AllocationProblem &problem, const Group &group) {
+  out.attribute("name", group.name);
+  if (!group.set.empty())
+    out.attribute("set", group.set);
+  out.attribute("elements", group.elements);
+  out.attributeArray("choices", [&] {
+    for (const Choice &choice : group.choices)
+      out.object([&] {
+        out.attribute("weight", choice.weight);
+        if (!choice.activation.empty())
+          out.attribute("activation", choice.activation);
+        out.attribute("loss", choice.loss);
+        printCosts(out, problem, choice.costs);
+        if (!choice.memory.empty())
+          out.attributeObject("memory", [&] {
+            for (auto [point, bytes] : choice.memory)
+              out.attribute(problem.memoryPoints[point].name, bytes);
+          });
+      });
+  });
+}
+
+std::string printProblem(const AllocationProblem &problem, function_ref<void(json::OStream &)> more) {
+  std::string text;
+  raw_string_ostream stream(text);
+  json::OStream out(stream, 1);
+  auto names = [&](std::initializer_list<std::string> values) {
+    for (const std::string &value : values)
+      out.value(value);
+  };
+  out.object([&] {
+    out.attribute("version", fileVersion);
+    out.attributeObject("model", [&] {
+      out.attribute("name", problem.model);
+      out.attribute("digest", problem.digest);
+    });
+    out.attribute("loss", problem.lossName);
+    if (!problem.memoryPoints.empty())
+      out.attributeArray("memory_points", [&] {
+        for (const MemoryPoint &point : problem.memoryPoints)
+          out.object([&] {
+            out.attribute("name", point.name);
+            out.attribute("fixed", point.fixed);
+          });
+      });
+    if (!problem.groups.empty())
+      out.attributeArray("groups", [&] {
+        for (const Group &group : problem.groups)
+          out.object([&] { printGroup(out, problem, group); });
+      });
+    if (!problem.ties.empty())
+      out.attributeArray("ties", [&] {
+        for (const Tie &tie : problem.ties)
+          out.object([&] {
+            out.attributeArray("groups", [&] {
+              for (unsigned group : tie.groups)
+                out.value(problem.groups[group].name);
+            });
+            out.attribute("same", nameOf(tie.side));
+          });
+      });
+    if (!problem.edges.empty())
+      out.attributeArray("edges", [&] {
+        for (const Edge &edge : problem.edges)
+          out.object([&] {
+            out.attribute("from", problem.groups[edge.from].name);
+            out.attribute("to", problem.groups[edge.to].name);
+            out.attribute("from_side", nameOf(edge.fromSide));
+            out.attribute("to_side", nameOf(edge.toSide));
+            out.attribute("loss", edge.loss);
+            printCosts(out, problem, edge.costs);
+          });
+      });
+    if (!problem.pairs.empty())
+      out.attributeArray("pairs", [&] {
+        for (const PairTerm &pair : problem.pairs)
+          out.object([&] {
+            const Group &first = problem.groups[pair.first], &second = problem.groups[pair.second];
+            out.attributeArray("groups", [&] { names({first.name, second.name}); });
+            out.attributeArray("choices", [&] {
+              names({first.choices[pair.firstChoice].name(), second.choices[pair.secondChoice].name()});
+            });
+            out.attribute("loss", pair.loss);
+          });
+      });
+    if (more)
+      more(out);
+  });
+  stream << '\n';
+  return text;
+}
+
 } // namespace bitwright::solver

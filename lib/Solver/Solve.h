@@ -113,9 +113,10 @@ struct SplitCandidate {
 llvm::Expected<std::vector<SplitCandidate>> solveSplit(const AllocationProblem &problem, llvm::ArrayRef<Budget> budgets,
                                                        const SplitOptions &split, const SolveOptions &options = {});
 
-/// The plan as the text of docs/Allocation.md (version 1), with a new line at the end.
+/// The plan as the text of docs/Allocation.md (version 1), with a new line at the end. `more` adds keys.
 std::string printPlan(const AllocationProblem &problem, const Plan &plan, llvm::ArrayRef<ParetoPoint> pareto = {},
-                      llvm::ArrayRef<SplitCandidate> candidates = {});
+                      llvm::ArrayRef<SplitCandidate> candidates = {},
+                      llvm::function_ref<void(llvm::json::OStream &)> more = nullptr);
 
 } // namespace bitwright::solver
 
