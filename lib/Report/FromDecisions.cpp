@@ -18,9 +18,7 @@ using namespace bitwright;
 using namespace bitwright::report;
 
 namespace {
-unsigned bitsOr(const std::string &format, unsigned otherwise) {
-  return bitsOfFormat(format).value_or(otherwise);
-}
+unsigned bitsOr(const std::string &format, unsigned otherwise) { return bitsOfFormat(format).value_or(otherwise); }
 
 /// The choice that asks most of the layer: narrowest weight (activation where there is no weight), its other side as
 /// chosen where that was measured.
@@ -109,8 +107,8 @@ AllocationRecord allocationOf(const Decisions &decisions) {
     result.totals[name] = total;
   for (const solver::BudgetUse &use : plan.budgets) {
     double unit = use.budget.unitSize > 0 ? use.budget.unitSize : 1;
-    result.budgets.push_back({use.budget.text, use.budget.quantity(), use.budget.unit, use.limit / unit,
-                              use.used / unit, use.shadowPrice});
+    result.budgets.push_back(
+        {use.budget.text, use.budget.quantity(), use.budget.unit, use.limit / unit, use.used / unit, use.shadowPrice});
   }
   auto usedBy = [&](llvm::ArrayRef<unsigned> choices) -> Figure {
     if (plan.budgets.empty() || choices.size() != problem.groups.size())
@@ -119,9 +117,8 @@ AllocationRecord allocationOf(const Decisions &decisions) {
     return solver::valueOf(problem, budget, choices) / (budget.unitSize > 0 ? budget.unitSize : 1);
   };
   for (const solver::ParetoPoint &point : decisions.pareto) {
-    double unit = plan.budgets.empty() || plan.budgets.front().budget.unitSize <= 0
-                      ? 1
-                      : plan.budgets.front().budget.unitSize;
+    double unit =
+        plan.budgets.empty() || plan.budgets.front().budget.unitSize <= 0 ? 1 : plan.budgets.front().budget.unitSize;
     ParetoMark mark{point.limit / unit, point.limit / unit, point.plan.loss, point.plan.averageBits};
     if (Figure used = usedBy(point.plan.choices))
       mark.used = *used;
@@ -130,8 +127,8 @@ AllocationRecord allocationOf(const Decisions &decisions) {
   std::map<std::string, std::vector<double>> predictions;
   std::vector<double> measured;
   for (const PlanTrial &trial : decisions.trials) {
-    result.trials.push_back({trial.name, kindOfTrial(trial.name), trial.predicted, trial.measured,
-                             usedBy(trial.choices), trial.metrics});
+    result.trials.push_back(
+        {trial.name, kindOfTrial(trial.name), trial.predicted, trial.measured, usedBy(trial.choices), trial.metrics});
     if (result.trials.back().kind == "chosen")
       result.measured = trial.measured;
     if (result.trials.back().kind != "random")

@@ -89,8 +89,9 @@ llvm::Error report::checkTwin(const llvm::json::Value &twin, llvm::StringRef whe
   const llvm::json::Object *object = twin.getAsObject();
   auto version = object ? object->getInteger("version") : std::nullopt;
   if (!version || *version != 1 || object->getString("kind") != llvm::StringRef("quantization report"))
-    return llvm::createStringError(where + ": expected a report that quant-compile --report wrote beside its page "
-                                           "(\"kind\": \"quantization report\", \"version\": 1), found " +
+    return llvm::createStringError(where +
+                                   ": expected a report that quant-compile --report wrote beside its page "
+                                   "(\"kind\": \"quantization report\", \"version\": 1), found " +
                                    (version ? "another kind or version" : "something else"));
   return llvm::Error::success();
 }

@@ -190,10 +190,11 @@ Activation report::describeActivation(const ValueStatistics &statistics, Range r
   if (histogram.empty() || histogram.total() == 0)
     return result;
   double total = double(histogram.total());
-  // Where an extreme lies inside the range nothing is clipped, whatever part of its bin lies beyond.
-  bool below = statistics.extremes.low < range.low, above = statistics.extremes.high > range.high;
-  double outside = (below ? countBelow(histogram, range.low) : 0) +
-                   (above ? total - countBelow(histogram, range.high) : 0);
+  // Up to half a step beyond its ends the grid rounds as it does inside. Where an extreme lies no further out nothing
+  // is clipped, whatever part of its bin lies beyond.
+  double low = range.low - step / 2, high = range.high + step / 2;
+  bool below = statistics.extremes.low<low, above = statistics.extremes.high> high;
+  double outside = (below ? countBelow(histogram, low) : 0) + (above ? total - countBelow(histogram, high) : 0);
   result.clipped = std::clamp(outside / total, 0.0, 1.0);
 
   // Rounding inside the range: step^2 / 12 (uniform over a step); outside: the distance to the border, at bin centres.
@@ -205,7 +206,7 @@ Activation report::describeActivation(const ValueStatistics &statistics, Range r
     first = std::min(first, int(i));
     last = std::max(last, int(i));
     double centre = histogram.edge(int(i)) + width / 2;
-    double beyond = below && centre < range.low ? range.low - centre : above && centre > range.high ? centre - range.high : 0;
+    double beyond = below && centre < low ? range.low - centre : above && centre > high ? centre - range.high : 0;
     noise += double(count) * beyond * beyond;
   }
   result.sqnr = decibels(statistics.sumOfSquares / double(statistics.count) * total, noise);

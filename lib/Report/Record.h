@@ -49,19 +49,19 @@ struct Layer {
   std::string sensitivityChoice;  ///< that format
   Figure weightSqnr, outputSqnr;  ///< dB
   std::vector<Option> options;
-  std::string alternative;                    ///< the next best choice; empty: there is only one
-  Figure alternativeLoss, alternativePrice;   ///< solver::Alternative
-  std::string reason;                         ///< why these formats
+  std::string alternative;                  ///< the next best choice; empty: there is only one
+  Figure alternativeLoss, alternativePrice; ///< solver::Alternative
+  std::string reason;                       ///< why these formats
 };
 
 /// Values that share a grid, and the histogram of the first of them.
 struct Activation {
   std::string name, format;
-  unsigned values = 1;           ///< that share the grid
-  Range range;                   ///< what the grid's codes reach
-  Range extremes;                ///< what calibration saw
-  double clipped = 0;            ///< part of the elements outside `range`, 0 to 1
-  Figure sqnr;                   ///< dB, expected of rounding and clipping on this grid, from the histogram
+  unsigned values = 1;             ///< that share the grid
+  Range range;                     ///< what the grid's codes reach
+  Range extremes;                  ///< what calibration saw
+  double clipped = 0;              ///< part of the elements more than half a step outside `range`, 0 to 1
+  Figure sqnr;                     ///< dB, expected of rounding and clipping on this grid, from the histogram
   double binLow = 0, binWidth = 0; ///< of the first bin
   std::vector<uint64_t> counts;
 };
@@ -109,13 +109,13 @@ struct AllocationRecord {
 };
 
 struct Record {
-  std::string tool;                ///< `quant-compile 0.1.0`
-  std::string model, recipe;       ///< file names, or the name of a built-in recipe
-  std::string machine;             ///< processor and instruction sets compiled for
+  std::string tool;          ///< `quant-compile 0.1.0`
+  std::string model, recipe; ///< file names, or the name of a built-in recipe
+  std::string machine;       ///< processor and instruction sets compiled for
   std::string graphDigest, dataDigest;
-  Figure samples;                  ///< of calibration
+  Figure samples;                                        ///< of calibration
   Figure fileWeightBytes, arenaBytes, kernels, launches; ///< of the .bwm file
-  std::string plan;                ///< file of --plan-in
+  std::string plan;                                      ///< file of --plan-in
   std::optional<AllocationRecord> allocation;
   std::vector<Layer> layers;
   std::vector<Activation> activations;

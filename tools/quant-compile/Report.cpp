@@ -13,6 +13,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/TargetParser/Host.h"
 
+#include <mutex>
 #include <set>
 
 using namespace mlir;
@@ -27,8 +28,8 @@ public:
   void streamOptimizationRemark(const remark::detail::Remark &remark) override {
     report::RemarkLine line;
     line.stage = remark.getCategoryName().str();
-    line.good = remark.getRemarkType() != llvm::remarks::Type::Missed &&
-                remark.getRemarkType() != llvm::remarks::Type::Failure;
+    line.good =
+        remark.getRemarkType() != llvm::remarks::Type::Missed && remark.getRemarkType() != llvm::remarks::Type::Failure;
     for (const auto &argument : remark.getArgs()) {
       if (argument.key == "Op")
         line.name = argument.val;
@@ -37,10 +38,12 @@ public:
       else
         line.text += (line.text.empty() ? "" : " ") + argument.val;
     }
+    std::lock_guard<std::mutex> lock(mutex); // passes on several functions run in parallel
     lines->push_back(std::move(line));
   }
 
 private:
+  std::mutex mutex;
   std::shared_ptr<std::vector<report::RemarkLine>> lines;
 };
 
@@ -121,8 +124,9 @@ report::Figure weightSqnr(const WeightData &before, qnn::DequantizeOp after) {
 } // namespace
 
 void ReportCollector::listen(MLIRContext &context) {
+  // Each kind needs a filter of its own to be heard.
   remark::RemarkCategories all;
-  all.all = ".*";
+  all.passed = all.missed = all.analysis = all.failed = ".*";
   (void)remark::enableOptimizationRemarks(context, std::make_unique<RemarkListener>(remarks),
                                           std::make_unique<remark::RemarkEmittingPolicyAll>(), all);
 }

@@ -52,11 +52,13 @@ int main(int argc, char **argv) {
   cl::opt<std::string> in(cl::Positional, cl::desc("REPORT.json"), cl::Required, cl::cat(category));
   cl::opt<std::string> out("o", cl::desc("The page"), cl::value_desc("PAGE.html"), cl::Required, cl::cat(category));
   cl::HideUnrelatedOptions(category);
-  cl::SetVersionPrinter(
-      [](llvm::raw_ostream &stream) { stream << "quant-report " BITWRIGHT_VERSION " (LLVM " LLVM_VERSION_STRING ")\n"; });
+  cl::SetVersionPrinter([](llvm::raw_ostream &stream) {
+    stream << "quant-report " BITWRIGHT_VERSION " (LLVM " LLVM_VERSION_STRING ")\n";
+  });
   std::string errors;
   llvm::raw_string_ostream errorStream(errors);
-  if (!cl::ParseCommandLineOptions(argc, argv, "The page of a quantization report from its JSON data\n", &errorStream)) {
+  if (!cl::ParseCommandLineOptions(argc, argv, "The page of a quantization report from its JSON data\n",
+                                   &errorStream)) {
     llvm::errs() << errors;
     return BadUsage;
   }

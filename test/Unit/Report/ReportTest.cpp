@@ -102,7 +102,8 @@ TEST(Report, KindsOfTrialsAndKendall) {
   // Measured 1 2 3 4; the metric has one of six pairs the wrong way round: (5 - 1) / 6.
   double metric[] = {1, 3, 2, 4};
   for (unsigned i = 0; i < 4; ++i)
-    decisions.trials.push_back({"random " + std::to_string(i), {0, 0, 0}, double(i), double(i + 1), {{"mse", metric[i]}}});
+    decisions.trials.push_back(
+        {"random " + std::to_string(i), {0, 0, 0}, double(i), double(i + 1), {{"mse", metric[i]}}});
   decisions.trials.push_back({"chosen before pair terms", {1, 0, 0}, 0.4, 0.6, {}});
   Record record;
   addDecisions(record, decisions);
@@ -157,7 +158,8 @@ TEST(Report, NamesAreData) {
   auto parsed = json::parse(data);
   ASSERT_TRUE(bool(parsed)) << llvm::toString(parsed.takeError());
   EXPECT_EQ(*parsed, twin);
-  EXPECT_EQ(objectOf((*objectOf(*parsed).getArray("layers"))[0]).getString("name"), llvm::StringRef(record.layers[0].name));
+  EXPECT_EQ(objectOf((*objectOf(*parsed).getArray("layers"))[0]).getString("name"),
+            llvm::StringRef(record.layers[0].name));
 }
 
 TEST(Report, PageLoadsNothing) {
