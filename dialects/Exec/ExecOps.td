@@ -104,7 +104,11 @@ def Exec_TensorOp : Op<Exec_Dialect, "tensor", [HasParent<"ProgramOp">]> {
 }
 def Exec_WeightOp : Op<Exec_Dialect, "weight", [HasParent<"ProgramOp">]> {
   let summary = "constant bytes in the order that kernels read; number = position among the weights";
-  let arguments = (ins StrAttr:$name, StrAttr:$layout, StrAttr:$source);
+  let description = [{
+    `nibble_panels`: the bytes are panels of 4-bit codes, groups x rows x columns, in the order of `panel_nibbles`, zero beyond
+    the matrix. The file holds them in 2 or 3 bits where the codes span no more (docs/FileFormat.md).
+  }];
+  let arguments = (ins StrAttr:$name, StrAttr:$layout, StrAttr:$source, OptionalAttr<DenseI64ArrayAttr>:$nibble_panels);
   let assemblyFormat = "$name `layout` $layout `source` $source attr-dict";
 }
 def Exec_CodeOp : Op<Exec_Dialect, "code", [HasParent<"ProgramOp">]> {

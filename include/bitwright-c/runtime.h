@@ -132,7 +132,7 @@ BW_API bw_status bw_model_output(const bw_model *model, size_t entry, size_t ind
 
 typedef struct bw_model_stats {
   uint64_t arena_bytes;
-  uint64_t weight_bytes;
+  uint64_t weight_bytes;         /* as the file holds them: codes of 2 and 3 bits are expanded to 4 in memory */
   uint64_t code_bytes[3];        /* avx2, avx512vnni, amx; 0: none */
   uint64_t gpu_code_bytes[2][2]; /* [sm_80, sm_90a][cubin, PTX]; 0: none */
   size_t gpu_launch_count;       /* launches that have GPU code */
@@ -263,7 +263,8 @@ BW_API bw_status bw_run_edit(bw_session *session, size_t entry, const bw_tensor 
 
 /* Constants of a model, as its kernels read them. */
 BW_API size_t bw_model_weight_count(const bw_model *model);
-/* BW_INVALID_ARGUMENT: no such weight. */
+/* BW_INVALID_ARGUMENT: no such weight. BW_UNSUPPORTED: the data of a packed weight in a model loaded with
+   BW_LOAD_NO_CODE. */
 BW_API bw_status bw_model_weight(const bw_model *model, size_t index, const char **layout, const void **data,
                                  size_t *bytes);
 /* Replaces the bytes of a weight (of the same number) in a model that bw_model_load_memory made; sessions that exist use

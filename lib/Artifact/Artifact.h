@@ -23,7 +23,7 @@ bool writeArtifact(const Model &model, const std::string &path, std::string &err
 /// How much a reader checks.
 enum class VerifyLevel {
   Header, ///< digest of the header, every index, bound, shape and expression; cost independent of the size of the
-          ///< weights
+          ///< weights, but for the expansion of packed ones
   Full,   ///< also the digest of every segment
 };
 
@@ -31,12 +31,12 @@ struct ReadOptions {
   VerifyLevel level = VerifyLevel::Header;
   /// Gives `Model::code`; off for tools that only look (`quant-dump`, `--info`): `code` then has the levels and sizes,
   /// but null bytes. At level Header the bytes are not hashed here: `verifyCode` does that for the levels that will
-  /// run.
+  /// run. Packed weights are not expanded then: their `bytes` have the size, but are null.
   bool withCode = true;
 };
 
 /// Parses and verifies. Weights and code in `model` point into `bytes`, which must outlive it (or be kept alive by
-/// `owner`).
+/// `owner`); packed weights are expanded into memory of their own.
 bool readArtifact(const void *bytes, size_t size, const ReadOptions &options, Model &model, std::string &error,
                   std::shared_ptr<const void> owner = nullptr);
 

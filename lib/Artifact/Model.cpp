@@ -185,3 +185,18 @@ uint64_t bitwright::artifact::checksumBytes(const void *data, size_t size) {
     h = (h ^ static_cast<const uint8_t *>(data)[i]) * 0x100000001b3ull;
   return h;
 }
+
+uint64_t bitwright::artifact::storedBytes(const Weight &weight) {
+  uint64_t panelBytes = 0, fileBytes = weight.bytes.size();
+  std::string error;
+  if (weight.packed.isPacked())
+    packedSizes(weight.packed, panelBytes, fileBytes, error); // holds in every verified model
+  return fileBytes;
+}
+
+uint32_t bitwright::artifact::requiredVersion(const Model &model) {
+  for (const Weight &weight : model.weights)
+    if (weight.packed.isPacked())
+      return 3;
+  return 2;
+}

@@ -26,14 +26,16 @@
 #pragma once
 
 #include "lib/Artifact/Gpu.h"
+#include "lib/Artifact/PackedCodes.h"
 
 #include <array>
 #include <memory>
 
 namespace bitwright::artifact {
 
-/// Version of the format. Before release 1.0 a reader accepts exactly this one.
-constexpr uint32_t formatVersion = 2;
+/// Versions of the format that this code reads. A file states the lowest one that it needs: 2, or 3 with packed codes,
+/// which a reader of version 2 would take for whole bytes.
+constexpr uint32_t oldestFormatVersion = 2, formatVersion = 3;
 constexpr uint64_t weightAlignment = 64;
 constexpr uint64_t codeAlignment = 4096;
 /// Bytes that may be read behind the end of any arena or weight buffer.
@@ -188,8 +190,12 @@ struct GpuCode {
 struct Weight {
   std::string name;
   std::string layout; ///< for people: `s8 [N/16][K/4][16][4], N=120 K=480`
-  Blob bytes;
+  Blob bytes;         ///< as kernels read them: a panel that the file packs is expanded here
+  PackedCodes packed = {}; ///< what the file holds instead
 };
+
+/// Bytes that the file holds of it.
+uint64_t storedBytes(const Weight &weight);
 
 /// Expected checksum of one stored tensor, in the run of `SelfCheck`.
 struct Checksum {
@@ -227,6 +233,9 @@ struct Model {
   std::string listing;              ///< text of the `exec` IR that quant-opt reads; may be empty
   SelfCheck selfCheck;
 };
+
+/// The lowest version of the format that has what the model needs.
+uint32_t requiredVersion(const Model &model);
 
 /// Bytes that tensor `t` takes in memory (permutation does not matter, `multiples` do) as an expression / for given
 /// symbol values / at most over all symbol values. The last is what arena planning must use: it is what the loader

@@ -40,8 +40,9 @@ static const schema::Header *openHeader(const void *bytes, size_t size, std::str
     error = "not a .bwm file: the first eight bytes are not its signature";
     return nullptr;
   }
-  if (p.version != formatVersion) {
-    error = "format version " + number(p.version) + " found, this runtime reads version " + number(formatVersion) +
+  if (p.version < oldestFormatVersion || p.version > formatVersion) {
+    error = "format version " + number(p.version) + " found, this runtime reads versions " +
+            number(oldestFormatVersion) + " to " + number(formatVersion) +
             ": compile the model again with the matching release";
     return nullptr;
   }
@@ -70,7 +71,7 @@ static const schema::Header *openHeader(const void *bytes, size_t size, std::str
     return nullptr;
   }
   const schema::Header *h = schema::GetHeader(header);
-  if (h->version() != formatVersion) {
+  if (h->version() != p.version) {
     error = "malformed header: version " + number(h->version()) + " differs from the preamble's";
     return nullptr;
   }
@@ -154,6 +155,17 @@ bool bitwright::artifact::verifyCode(const CodeSegment &segment, const void *cop
   error = std::string("corrupt ") + sectionName(uint8_t(sectionCode + unsigned(segment.isa))) +
           ": SHA-256 is not the one that the header states";
   return false;
+}
+
+/// Memory for an expanded weight. What is walked again and again wants few TLB entries, as Pages in lib/Runtime.
+static std::shared_ptr<uint8_t> allocatePanel(uint64_t bytes) {
+  constexpr uint64_t hugePage = uint64_t(2) << 20;
+  const bool isLarge = bytes >= 2 * hugePage;
+  const std::align_val_t alignment{isLarge ? hugePage : weightAlignment};
+  auto *start = static_cast<uint8_t *>(::operator new(bytes, alignment));
+  if (isLarge)
+    madvise(start, bytes / hugePage * hugePage, MADV_HUGEPAGE);
+  return {start, [alignment](uint8_t *p) { ::operator delete(p, alignment); }};
 }
 
 namespace {
@@ -386,6 +398,38 @@ private:
     return true;
   }
 
+  /// A weight that is expanded. `packedBytes`: of all such weights so far; they may not share bytes of the section of
+  /// `limit` bytes, so that a small file cannot ask for much memory.
+  bool readPacked(const schema::Weight *w, size_t index, const uint8_t *stored, bool expand, uint64_t &packedBytes,
+                  uint64_t limit, Weight &r) {
+    const std::string where = "weight " + number(index) + " '" + r.name + "': ";
+    if (h->version() < 3)
+      return fail(where + "packed codes in a file of version " + number(h->version()) + ", which has none");
+    r.packed = {w->packed()->bits(), w->packed()->base(), w->packed()->groups(), w->packed()->rows(),
+                w->packed()->columns()};
+    uint64_t panelBytes, fileBytes;
+    std::string text;
+    if (!packedSizes(r.packed, panelBytes, fileBytes, text))
+      return fail(where + text);
+    if (fileBytes != w->size())
+      return fail(where + number(w->size()) + " bytes, expected " + number(fileBytes) + " for " +
+                  number(r.packed.groups) + " x " + number(r.packed.rows) + " x " + number(r.packed.columns) +
+                  " codes of " + number(r.packed.bits) + " bits");
+    packedBytes += fileBytes; // both below 2^46 times the number of tables: no overflow
+    if (packedBytes > limit)
+      return fail(where + "packed weights of " + number(packedBytes) + " bytes in a weight section of " +
+                  number(limit) + ": two of them share bytes");
+    if (!expand) {
+      r.bytes = Blob::share(nullptr, panelBytes, nullptr);
+      return true;
+    }
+    std::shared_ptr<uint8_t> panel = allocatePanel(panelBytes + readSlack);
+    expandCodes(r.packed, stored, panel.get());
+    std::memset(panel.get() + panelBytes, 0, readSlack);
+    r.bytes = Blob::share(panel.get(), panelBytes, panel);
+    return true;
+  }
+
   bool readSections(bool withCode) {
     const schema::Section *weights = findSection(h, sectionWeights), *text = findSection(h, sectionText);
     for (unsigned isa = 0; isa < isaCount; ++isa)
@@ -401,14 +445,22 @@ private:
                              {}});
         std::memcpy(m.gpuCode.back().digest.data(), s->sha256()->data(), 32);
       }
+    uint64_t packedBytes = 0;
     for (size_t i = 0; i < sizeOf(h->weights()); ++i) {
       const schema::Weight *w = h->weights()->Get(unsigned(i));
       uint64_t limit = weights ? weights->size() : 0;
       if (w->offset() % weightAlignment != 0 || w->offset() > limit || w->size() > limit - w->offset())
         return fail("weight " + number(i) + " at " + number(w->offset()) + " + " + number(w->size()) +
                     " is not aligned to 64 or not within the weight section of " + number(limit) + " bytes");
-      m.weights.push_back({toString(w->name()), toString(w->layout()),
-                           Blob::share(base + (weights ? weights->offset() : 0) + w->offset(), w->size(), owner)});
+      Weight r;
+      r.name = toString(w->name());
+      r.layout = toString(w->layout());
+      const uint8_t *stored = base + (weights ? weights->offset() : 0) + w->offset();
+      if (!w->packed())
+        r.bytes = Blob::share(stored, w->size(), owner);
+      else if (!readPacked(w, i, stored, withCode, packedBytes, limit, r))
+        return false;
+      m.weights.push_back(std::move(r));
     }
     for (size_t i = 0; i < sizeOf(h->texts()); ++i) {
       const schema::Text *t = h->texts()->Get(unsigned(i));

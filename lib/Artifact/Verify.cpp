@@ -25,7 +25,7 @@ class ModelVerifier {
 public:
   ModelVerifier(const Model &m, std::string &error) : m(m), error(error) {}
 
-  bool run() { return checkSymbols() && checkTensors() && checkCode() && checkEntries() && checkSelfCheck(); }
+  bool run() { return checkSymbols() && checkTensors() && checkWeights() && checkCode() && checkEntries() && checkSelfCheck(); }
 
 private:
   bool fail(std::string text) {
@@ -86,6 +86,23 @@ private:
       if (s.zeroPoints.size() != 1 && s.zeroPoints.size() != s.scales.size())
         return fail(where + ": scheme has " + number(s.zeroPoints.size()) + " zero points for " +
                     number(s.scales.size()) + " scales");
+    }
+    return true;
+  }
+
+  bool checkWeights() {
+    for (size_t i = 0; i < m.weights.size(); ++i) {
+      const Weight &w = m.weights[i];
+      const std::string where = "weight " + number(i) + " " + quoted(w.name);
+      uint64_t panelBytes, fileBytes;
+      std::string text;
+      if (!w.packed.isPacked())
+        continue;
+      if (!packedSizes(w.packed, panelBytes, fileBytes, text))
+        return fail(where + ": " + text);
+      if (panelBytes != w.bytes.size())
+        return fail(where + " has " + number(w.bytes.size()) + " bytes, its packed codes fill a panel of " +
+                    number(panelBytes));
     }
     return true;
   }

@@ -72,9 +72,24 @@ static void hashSection(PendingSection &s) {
   s.digest = h.finish();
 }
 
-static std::vector<PendingSection> layOut(const Model &m, std::vector<uint64_t> &weightOffsets,
-                                          std::vector<uint64_t> &textOffsets) {
-  std::vector<PendingSection> sections;
+/// What the file holds of a weight.
+static bool pack(const Weight &w, Blob &blob, std::string &error) {
+  if (!w.packed.isPacked()) {
+    blob = w.bytes;
+    return true;
+  }
+  std::vector<uint8_t> packed(storedBytes(w));
+  std::string text;
+  if (!packCodes(w.packed, w.bytes.data(), packed.data(), text)) {
+    error = "invalid model: weight '" + w.name + "' does not fit its packing: " + text;
+    return false;
+  }
+  blob = Blob::own(std::move(packed));
+  return true;
+}
+
+static bool layOut(const Model &m, std::vector<PendingSection> &sections, std::vector<uint64_t> &weightOffsets,
+                   std::vector<uint64_t> &textOffsets, std::string &error) {
   for (const CodeSegment &c : m.code)
     sections.push_back({uint8_t(sectionCode + uint8_t(c.isa)), codeAlignment, {{0, c.bytes}}, c.bytes.size(), 0, {}});
   for (const GpuCode &c : m.gpuCode)
@@ -88,8 +103,11 @@ static std::vector<PendingSection> layOut(const Model &m, std::vector<uint64_t> 
   for (const Weight &w : m.weights) {
     weights.size = alignUp(weights.size, weightAlignment);
     weightOffsets.push_back(weights.size);
-    weights.parts.push_back({weights.size, w.bytes});
-    weights.size += w.bytes.size();
+    Blob blob;
+    if (!pack(w, blob, error))
+      return false;
+    weights.parts.push_back({weights.size, blob});
+    weights.size += blob.size();
   }
   sections.push_back(std::move(weights));
   PendingSection text{sectionText, 1, {}, 0, 0, {}};
@@ -101,7 +119,7 @@ static std::vector<PendingSection> layOut(const Model &m, std::vector<uint64_t> 
   sections.push_back(std::move(text));
   for (PendingSection &s : sections)
     hashSection(s);
-  return sections;
+  return true;
 }
 
 static Offset<schema::GpuLaunch> buildGpuLaunch(FlatBufferBuilder &b, const GpuLaunch &l, Expressions &expressions) {
@@ -189,9 +207,15 @@ static void buildHeader(FlatBufferBuilder &b, const Model &m, const std::vector<
         schema::CreateSection(b, s.kind, s.offset, s.size, b.CreateVector(s.digest.data(), s.digest.size())));
 
   std::vector<Offset<schema::Weight>> weights;
-  for (size_t i = 0; i < m.weights.size(); ++i)
-    weights.push_back(schema::CreateWeight(b, text(m.weights[i].name), text(m.weights[i].layout), weightOffsets[i],
-                                           m.weights[i].bytes.size()));
+  for (size_t i = 0; i < m.weights.size(); ++i) {
+    const Weight &w = m.weights[i];
+    Offset<schema::PackedCodes> packed;
+    if (w.packed.isPacked())
+      packed = schema::CreatePackedCodes(b, uint8_t(w.packed.bits), uint8_t(w.packed.base), w.packed.groups,
+                                         w.packed.rows, w.packed.columns);
+    weights.push_back(
+        schema::CreateWeight(b, text(w.name), text(w.layout), weightOffsets[i], storedBytes(w), packed));
+  }
 
   std::vector<Offset<schema::Property>> provenance;
   for (const Property &p : m.provenance)
@@ -231,7 +255,7 @@ static void buildHeader(FlatBufferBuilder &b, const Model &m, const std::vector<
     expressionTable.push_back(schema::CreateExpression(b, b.CreateVector(ops), b.CreateVector(operands)));
   }
 
-  auto header = schema::CreateHeader(b, formatVersion, b.CreateVector(symbols), b.CreateVector(expressionTable),
+  auto header = schema::CreateHeader(b, requiredVersion(m), b.CreateVector(symbols), b.CreateVector(expressionTable),
                                      b.CreateVector(tensors), b.CreateVector(entries), b.CreateVector(kernels),
                                      b.CreateVector(sectionTable), b.CreateVector(weights), m.arenaBytes,
                                      b.CreateVector(provenance), b.CreateVector(texts), selfCheck,
@@ -244,7 +268,9 @@ template <typename Put> static bool emit(const Model &m, std::string &error, uin
   if (!verifyModel(m, error))
     return false;
   std::vector<uint64_t> weightOffsets, textOffsets;
-  std::vector<PendingSection> sections = layOut(m, weightOffsets, textOffsets);
+  std::vector<PendingSection> sections;
+  if (!layOut(m, sections, weightOffsets, textOffsets, error))
+    return false;
   uint64_t headerSize = 0;
   for (int round = 0; round < 2; ++round) {
     FlatBufferBuilder b(64 * 1024);
@@ -266,7 +292,7 @@ template <typename Put> static bool emit(const Model &m, std::string &error, uin
     }
     Preamble p = {};
     std::memcpy(p.magic, preambleMagic, sizeof(p.magic));
-    p.version = formatVersion;
+    p.version = requiredVersion(m);
     p.headerSize = headerSize;
     p.fileSize = fileSize;
     Digest root = rootDigest(&p, b.GetBufferPointer(), headerSize);

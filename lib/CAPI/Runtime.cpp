@@ -145,7 +145,7 @@ bw_status bw_model_get_stats(const bw_model *model, bw_model_stats *stats) {
     bw_model_stats r = {};
     r.arena_bytes = m.arenaBytes;
     for (const Weight &w : m.weights)
-      r.weight_bytes += w.bytes.size();
+      r.weight_bytes += storedBytes(w);
     for (const CodeSegment &c : m.code)
       r.code_bytes[unsigned(c.isa)] = c.bytes.size();
     for (const GpuCode &c : m.gpuCode)
@@ -310,6 +310,10 @@ bw_status bw_model_weight(const bw_model *model, size_t index, const char **layo
     if (index >= m.weights.size())
       return failure(BW_INVALID_ARGUMENT,
                      "expected a weight below " + std::to_string(m.weights.size()) + ", found " + std::to_string(index));
+    if (data && !m.weights[index].bytes.data() && !m.weights[index].bytes.empty())
+      return failure(BW_UNSUPPORTED, "weight '" + m.weights[index].name +
+                                         "' is packed, and the model was loaded without its code "
+                                         "(BW_LOAD_NO_CODE), for looking only: load it without that flag");
     if (layout)
       *layout = m.weights[index].layout.c_str();
     if (data)

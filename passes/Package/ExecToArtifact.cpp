@@ -111,6 +111,28 @@ static std::vector<artifact::DimExpr> toDimExprs(AffineMap map) {
   return result;
 }
 
+/// Codes in nibbles: as few bits of the file as they span. Symmetric codes of s4 reach -7 or 7 in every slice and stay as
+/// they are, so that the file has the bits that the format says.
+static LogicalResult packWeight(exec::WeightOp op, artifact::Weight &weight) {
+  std::optional<ArrayRef<int64_t>> sides = op.getNibblePanels();
+  if (!sides)
+    return success();
+  if (sides->size() != 3)
+    return op.emitOpError() << "expected groups, rows and columns in nibble_panels, found " << sides->size()
+                            << " numbers";
+  artifact::PackedCodes codes{3, 0, (*sides)[0], (*sides)[1], (*sides)[2]};
+  uint64_t panelBytes, fileBytes;
+  std::string error;
+  if (!artifact::packedSizes(codes, panelBytes, fileBytes, error))
+    return op.emitOpError() << "nibble_panels: " << error;
+  if (panelBytes != weight.bytes.size())
+    return op.emitOpError() << "nibble_panels of " << codes.groups << " x " << codes.rows << " x " << codes.columns
+                            << " take " << panelBytes << " bytes, '" << op.getSource() << "' has "
+                            << weight.bytes.size();
+  weight.packed = artifact::narrowestPacking(codes.groups, codes.rows, codes.columns, weight.bytes.data(), panelBytes);
+  return success();
+}
+
 FailureOr<artifact::Model> bitwright::toArtifact(exec::ProgramOp program) {
   artifact::Model model;
   WeightStore &store = getWeightStore(program.getContext());
@@ -155,7 +177,10 @@ FailureOr<artifact::Model> bitwright::toArtifact(exec::ProgramOp program) {
       auto bytes = bytesOf(&op, weight.getSource());
       if (failed(bytes))
         return failure();
-      model.weights.push_back({weight.getName().str(), weight.getLayout().str(), *bytes});
+      artifact::Weight w{weight.getName().str(), weight.getLayout().str(), *bytes, {}};
+      if (failed(packWeight(weight, w)))
+        return failure();
+      model.weights.push_back(std::move(w));
     } else if (auto code = dyn_cast<exec::CodeOp>(op)) {
       auto bytes = bytesOf(&op, code.getSource());
       artifact::CodeSegment segment;
@@ -322,8 +347,12 @@ OwningOpRef<ModuleOp> bitwright::fromArtifact(const artifact::Model &model, MLIR
       op.setAxis(t.scheme.axis);
     }
   }
-  for (const artifact::Weight &w : model.weights)
-    exec::WeightOp::create(builder, loc, w.name, w.layout, keep("bwm/" + w.name, w.bytes));
+  for (const artifact::Weight &w : model.weights) {
+    DenseI64ArrayAttr panels; // of panels that are stored byte by byte, the file does not know the sides
+    if (w.packed.isPacked())
+      panels = builder.getDenseI64ArrayAttr({w.packed.groups, w.packed.rows, w.packed.columns});
+    exec::WeightOp::create(builder, loc, w.name, w.layout, keep("bwm/" + w.name, w.bytes), panels);
+  }
   for (const artifact::CodeSegment &c : model.code)
     exec::CodeOp::create(builder, loc, artifact::isaName(c.isa),
                          keep(std::string("bwm/code/") + artifact::isaName(c.isa), c.bytes));

@@ -25,7 +25,7 @@ using namespace bitwright;
 using namespace bitwright::artifact;
 
 static const std::vector<uint8_t> &seed() {
-  static const std::vector<uint8_t> bytes = test::makeBytes();
+  static const std::vector<uint8_t> bytes = test::makePackedBytes();
   return bytes;
 }
 

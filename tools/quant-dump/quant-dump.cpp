@@ -53,9 +53,14 @@ static void printTables(const artifact::Model &model) {
     llvm::outs() << "  " << property.key << ": " << property.value << "\n";
   uint64_t weightBytes = 0;
   for (const artifact::Weight &weight : model.weights)
-    weightBytes += weight.bytes.size();
-  llvm::outs() << "weights: " << model.weights.size() << ", " << weightBytes << " bytes\narena: " << model.arenaBytes
-               << " bytes\ncode:\n";
+    weightBytes += artifact::storedBytes(weight);
+  llvm::outs() << "weights: " << model.weights.size() << ", " << weightBytes << " bytes\n";
+  for (const artifact::Weight &weight : model.weights)
+    if (weight.packed.isPacked())
+      llvm::outs() << "  " << weight.name << ": codes of " << weight.packed.bits << " bits, "
+                   << artifact::storedBytes(weight) << " bytes, expanded to " << weight.bytes.size()
+                   << " when it is loaded\n";
+  llvm::outs() << "arena: " << model.arenaBytes << " bytes\ncode:\n";
   for (const artifact::CodeSegment &code : model.code)
     llvm::outs() << "  " << artifact::isaName(code.isa) << ": " << code.bytes.size() << " bytes, sha256 "
                  << llvm::toHex(llvm::ArrayRef<uint8_t>(code.digest), true) << "\n";

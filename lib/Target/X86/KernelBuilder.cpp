@@ -262,6 +262,12 @@ void KernelBuilder::markPacked(ArrayRef<uint8_t> bytes, Value tensor, ConstantBu
     }
 }
 
+void KernelBuilder::markNibbles(ArrayRef<uint8_t> bytes, const PanelLayout &layout) {
+  for (ConstantBuffer &buffer : info.constants)
+    if (ArrayRef<uint8_t>(buffer.bytes) == bytes)
+      buffer.nibbles = layout;
+}
+
 //===----------------------------------------------------------------------===//
 // Index arithmetic
 //===----------------------------------------------------------------------===//

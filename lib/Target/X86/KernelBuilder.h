@@ -77,6 +77,8 @@ public:
   /// Says of the constant buffer with these bytes that it is `tensor` (an operand of the region), packed.
   void markPacked(llvm::ArrayRef<uint8_t> bytes, mlir::Value tensor, ConstantBuffer::Order order,
                   bool plusEight = false);
+  /// Says of the constant buffer with these bytes that it is a panel of nibbles.
+  void markNibbles(llvm::ArrayRef<uint8_t> bytes, const PanelLayout &layout);
 
   //===--- Index arithmetic (i64; folds constants, reuses equal values that dominate) ------===//
 

@@ -17,6 +17,7 @@
 #define BITWRIGHT_LIB_TARGET_X86_X86_H
 
 #include "dialects/Kernel/Kernel.h"
+#include "lib/Target/X86/PanelLayout.h"
 #include "mlir/IR/BuiltinOps.h"
 #include <cstdint>
 #include <string>
@@ -42,6 +43,9 @@ struct ConstantBuffer {
   int operand = -1;
   Order order = Order::Other;
   bool plusEight = false; ///< nibbles hold signed codes plus 8 (else codes that are unsigned themselves)
+  /// Of codes in nibbles, an operand as they are or not: the sides of the panels, places beyond which are 0. The file
+  /// may hold such panels in fewer bits.
+  std::optional<PanelLayout> nibbles;
 };
 
 /// What a launch of the kernel needs.

@@ -139,7 +139,7 @@ FailureOr<GpuTable::Source> GpuTable::constantOf(const nvptx::Parameter &paramet
     std::vector<uint8_t> low;
     for (int64_t value : toIntegers(*data))
       low.push_back(uint8_t(value));
-    source.weight = (*addWeight)(low, "group offsets [N][K/group] s8, row-major", getName(op));
+    source.weight = (*addWeight)(low, "group offsets [N][K/group] s8, row-major", getName(op), std::nullopt);
     return source;
   }
   if (parameter.packing && bits != parameter.packing->bits)
@@ -159,10 +159,11 @@ FailureOr<GpuTable::Source> GpuTable::constantOf(const nvptx::Parameter &paramet
     source.isSigned = bits == 8;
     source.stored = bits == 4 && !twoLevel ? 8 : 0;
     source.weight = (*addWeight)(x86::packIntegerPanels(panels, codes, 1),
-                                 bits == 8 ? "weights [N/16][K/4][16][4] s8" : "codes [N/16][K/8][16][8]", getName(op));
+                                 bits == 8 ? "weights [N/16][K/4][16][4] s8" : "codes [N/16][K/8][16][8]", getName(op),
+                                 bits == 4 ? std::optional(panels) : std::nullopt);
     return source;
   }
-  source.weight = (*addWeight)(data->bytes, "row-major", getName(op));
+  source.weight = (*addWeight)(data->bytes, "row-major", getName(op), std::nullopt);
   return source;
 }
 

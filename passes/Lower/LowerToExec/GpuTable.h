@@ -32,7 +32,8 @@ class GpuTable {
 public:
   /// Adds bytes to the program's weights (equal bytes once); returns the number.
   using AddWeight =
-      llvm::function_ref<unsigned(llvm::ArrayRef<uint8_t>, llvm::StringRef description, llvm::StringRef name)>;
+      llvm::function_ref<unsigned(llvm::ArrayRef<uint8_t>, llvm::StringRef description, llvm::StringRef name,
+                                  std::optional<x86::PanelLayout> nibbles)>;
 
   GpuTable(mlir::ModuleOp module, unsigned numSymbols) : module(module), numSymbols(numSymbols) {}
 

@@ -43,6 +43,13 @@ Value storageOf(Value value) {
   }
 }
 
+/// Bytes that become an exec.weight.
+struct Constant {
+  std::string source; ///< in the store
+  std::string layout;
+  DenseI64ArrayAttr panels; ///< sides of nibble panels, or null
+};
+
 /// One fused region on its way to a launch.
 struct Launch {
   FusedOp op;
@@ -102,14 +109,16 @@ private:
       for (Operation *function : functions)
         function->erase();
     for (x86::ConstantBuffer &constant : launch.info.constants) {
-      launch.weights.push_back(addWeight(constant.bytes, constant.description, getName(op)));
+      launch.weights.push_back(addWeight(constant.bytes, constant.description, getName(op), constant.nibbles));
       std::vector<uint8_t>().swap(constant.bytes); // the GPU table still asks what it was
     }
     launches.push_back(std::move(launch));
     return success();
   }
 
-  unsigned addWeight(ArrayRef<uint8_t> bytes, StringRef description, StringRef name) {
+  /// `nibbles`: the sides where the bytes are panels of 4-bit codes.
+  unsigned addWeight(ArrayRef<uint8_t> bytes, StringRef description, StringRef name,
+                     std::optional<x86::PanelLayout> nibbles) {
     auto digest = llvm::SHA256::hash(bytes);
     auto [it, inserted] = weightsByDigest.try_emplace(llvm::toHex(digest), weights.size());
     if (!inserted)
@@ -118,15 +127,17 @@ private:
     std::string source = store.uniqueName(("exec/" + name).str());
     auto type = RankedTensorType::get({int64_t(bytes.size())}, IntegerType::get(context, 8));
     store.set(source, WeightData::copyOf<uint8_t>(type, bytes));
-    weights.push_back({source, description.str()});
+    DenseI64ArrayAttr panels;
+    if (nibbles)
+      panels = DenseI64ArrayAttr::get(context, {nibbles->groups, nibbles->n, nibbles->k});
+    weights.push_back({source, description.str(), panels});
     return it->second;
   }
 
   /// The rows of each launch's GPU table.
   LogicalResult addGpu() {
-    auto add = [&](ArrayRef<uint8_t> bytes, StringRef description, StringRef name) {
-      return addWeight(bytes, description, name);
-    };
+    auto add = [&](ArrayRef<uint8_t> bytes, StringRef description, StringRef name,
+                   std::optional<x86::PanelLayout> nibbles) { return addWeight(bytes, description, name, nibbles); };
     for (Launch &launch : launches) {
       auto rows = gpuTable.addLaunch(launch.op, launch.info, launch.weights, add);
       if (failed(rows))
@@ -269,7 +280,8 @@ private:
           nameOf[result] = declare(builder, result, getValueName(result), launch.op.getResultLayout(index));
     }
     for (auto [index, weight] : llvm::enumerate(weights))
-      exec::WeightOp::create(builder, func.getLoc(), "w" + std::to_string(index), weight.second, weight.first);
+      exec::WeightOp::create(builder, func.getLoc(), "w" + std::to_string(index), weight.layout, weight.source,
+                             weight.panels);
     for (auto [isa, source] : llvm::zip(isas, codeSources))
       exec::CodeOp::create(builder, func.getLoc(), x86::nameOf(isa), source);
     for (const std::string &name : kernelNames) {
@@ -343,7 +355,7 @@ private:
   std::vector<Launch> launches;
   std::vector<std::string> kernelNames, codeSources;
   llvm::StringMap<unsigned> kernelsByText, weightsByDigest;
-  std::vector<std::pair<std::string, std::string>> weights; ///< source in the store, layout
+  std::vector<Constant> weights;
   llvm::StringMap<SmallVector<std::pair<StringRef, uint64_t>>> entryOffsets;
   llvm::DenseMap<Value, std::pair<exec::Place, int64_t>> places;
   llvm::DenseMap<Value, std::string> nameOf;

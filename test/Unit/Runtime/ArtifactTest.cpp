@@ -342,7 +342,7 @@ TEST(Artifact, TruncatedAnywhere) {
 }
 
 TEST(Artifact, EveryFlippedByteIsNoticed) {
-  const std::vector<uint8_t> bytes = makeBytes();
+  const std::vector<uint8_t> bytes = makePackedBytes();
   Aligned changed(bytes);
   for (size_t i = 0; i < bytes.size(); ++i) {
     Model m;
@@ -356,7 +356,7 @@ TEST(Artifact, EveryFlippedByteIsNoticed) {
 
 /// Changes bytes of the header and repairs the digest, so that what is behind the digest has to defend itself.
 TEST(Artifact, HostileHeaderNeverCrashes) {
-  const std::vector<uint8_t> bytes = makeBytes();
+  const std::vector<uint8_t> bytes = makePackedBytes();
   uint64_t headerSize;
   std::memcpy(&headerSize, bytes.data() + 16, 8);
   unsigned accepted = 0, refused = 0;
@@ -395,7 +395,7 @@ TEST(Artifact, PreambleMessages) {
   auto has = [](const std::string &text, const char *part) { return text.find(part) != std::string::npos; };
   EXPECT_TRUE(has(preambleError([](uint8_t *p) { p[0] = 'P'; }), "signature"));
   std::string version = preambleError([](uint8_t *p) { p[8] = 77; });
-  EXPECT_TRUE(has(version, "version 77") && has(version, "reads version 2") && has(version, "compile the model again"))
+  EXPECT_TRUE(has(version, "version 77") && has(version, "reads versions 2 to 3") && has(version, "compile the model again"))
       << version;
   EXPECT_TRUE(has(preambleError([](uint8_t *p) { p[12] = 1; }), "reserved field"));
   EXPECT_TRUE(has(preambleError([](uint8_t *p) { p[23] = 1; }), "header of"));

@@ -107,6 +107,27 @@ Model test::makeModel() {
   return m;
 }
 
+std::vector<uint8_t> test::makeNibbles(const PackedCodes &codes) {
+  const int64_t panels = (codes.rows + 15) / 16, steps = (codes.columns + 7) / 8;
+  std::vector<uint8_t> bytes(size_t(codes.groups * panels * steps * 64));
+  unsigned count = 0;
+  for (int64_t g = 0; g < codes.groups; ++g)
+    for (int64_t r = 0; r < codes.rows; ++r)
+      for (int64_t c = 0; c < codes.columns; ++c, ++count) {
+        unsigned nibble = codes.base + (count * 5 + count / 7) % (1u << codes.bits);
+        size_t block = size_t((g * panels + r / 16) * steps + c / 8);
+        bytes[block * 64 + size_t(r % 16 * 4 + c % 4)] |= uint8_t(nibble << (c % 8 < 4 ? 0 : 4));
+      }
+  return bytes;
+}
+
+Model test::makePackedModel() {
+  Model m = makeModel();
+  const PackedCodes codes{3, 4, 2, 37, 43};
+  m.weights.push_back({"codes", "codes [group][N/16][K/8][16][8] s4 + 8", Blob::own(makeNibbles(codes)), codes});
+  return m;
+}
+
 Model test::makeFloatModel() {
   Model m;
   m.tensors = {tensor("a", ElementType::F32, {2}), tensor("b", ElementType::F32, {1})};
@@ -231,15 +252,17 @@ Status test::addSelfCheck(Model &model, uint64_t seed, std::vector<int64_t> symb
   return s;
 }
 
-std::vector<uint8_t> test::makeBytes() {
+static std::vector<uint8_t> bytesOf(const Model &model) {
   std::vector<uint8_t> bytes;
   std::string error;
-  if (!serializeArtifact(makeModel(), bytes, error)) {
+  if (!serializeArtifact(model, bytes, error)) {
     std::fprintf(stderr, "the test model does not serialise: %s\n", error.c_str());
     std::abort();
   }
   return bytes;
 }
+std::vector<uint8_t> test::makeBytes() { return bytesOf(makeModel()); }
+std::vector<uint8_t> test::makePackedBytes() { return bytesOf(makePackedModel()); }
 
 std::vector<int32_t> test::makeX(int64_t n, int64_t w) {
   std::vector<int32_t> x(size_t(n * 3 * w));

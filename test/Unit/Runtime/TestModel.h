@@ -25,6 +25,12 @@ std::vector<uint8_t> makeBytes();
 /// Fills `model.selfCheck` from a run on the AVX2 level. `symbolValues` empty: the smallest of every symbol.
 runtime::Status addSelfCheck(artifact::Model &model, uint64_t seed, std::vector<int64_t> symbolValues = {});
 
+/// `makeModel` and, as weight 2, panels of 2 x 37 x 43 codes of 3 bits above 4, which no launch reads; and as bytes.
+artifact::Model makePackedModel();
+std::vector<uint8_t> makePackedBytes();
+/// Panels of nibbles base .. base + 2^bits - 1, mixed, in which every value occurs if there are enough places.
+std::vector<uint8_t> makeNibbles(const artifact::PackedCodes &codes);
+
 /// One launch of `keep_denormal` over two floats; no symbols.
 artifact::Model makeFloatModel();
 
