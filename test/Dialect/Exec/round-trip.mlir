@@ -10,6 +10,8 @@ exec.program @main symbols [#qnn.symbol<"N", 1, 4, 1>] arena 128 contents {
   exec.tensor "q" i8 dims affine_map<()[s0] -> (s0, 6)> order [1, 0] {axis = -1 : i64, scales = array<f32: 2.500000e-01>, zero_points = array<i32: 3>}
   // CHECK-NEXT: exec.weight "w0" layout "bias" source "store/w0"
   exec.weight "w0" layout "bias" source "store/w0"
+  // CHECK-NEXT: exec.weight "w1" layout "codes" source "store/w1" {nibble_panels = array<i64: 1, 16, 24>}
+  exec.weight "w1" layout "codes" source "store/w1" {nibble_panels = array<i64: 1, 16, 24>}
   // CHECK-NEXT: exec.code "avx2" source "store/code"
   exec.code "avx2" source "store/code"
   // CHECK-NEXT: exec.kernel "k0" {avx2 = 64 : i64}

@@ -73,9 +73,10 @@ TEST(ExecRoundTrip, RefusesMaxAndMin) {
 }
 
 /// Replaces text of the test model's IR and expects the message.
-static void expectRefused(StringRef from, StringRef to, StringRef message) {
+static void expectRefused(StringRef from, StringRef to, StringRef message,
+                          const artifact::Model &model = test::makeGpuModel()) {
   MLIRContext context;
-  OwningOpRef<ModuleOp> written = fromArtifact(test::makeGpuModel(), &context);
+  OwningOpRef<ModuleOp> written = fromArtifact(model, &context);
   std::string text = textOf(*written);
   const size_t at = text.find(from.str());
   ASSERT_NE(at, std::string::npos) << from.str() << " in " << text;
@@ -111,4 +112,49 @@ TEST(ExecRoundTrip, Messages) {
                 "expected gpu_m with one result, found 2");
   expectRefused("gpu = [", "gpu = [1 : i64, ", "expected #exec.gpu_variant in gpu, found 1 : i64");
   expectRefused("arguments = [", "arguments = [1 : i64, ", "expected #exec.gpu_argument in arguments, found 1 : i64");
+}
+
+TEST(ExecRoundTrip, PackedCodes) {
+  const artifact::Model model = test::makePackedModel();
+  MLIRContext context;
+  OwningOpRef<ModuleOp> written = fromArtifact(model, &context);
+  auto module = parseSourceString<ModuleOp>(textOf(*written), &context);
+  ASSERT_TRUE(module);
+  auto read = toArtifact(*module->getOps<exec::ProgramOp>().begin());
+  ASSERT_TRUE(succeeded(read));
+  EXPECT_FALSE(read->weights[1].packed.isPacked());
+  const artifact::PackedCodes &codes = read->weights[2].packed, &before = model.weights[2].packed;
+  EXPECT_EQ(codes.bits, 3u);
+  EXPECT_EQ(codes.base, 4u);
+  EXPECT_EQ(codes.groups, before.groups);
+  EXPECT_EQ(codes.rows, before.rows);
+  EXPECT_EQ(codes.columns, before.columns);
+  EXPECT_EQ(read->weights[2].bytes.size(), model.weights[2].bytes.size());
+}
+
+/// Bits follow from the codes: 2 of s2, 3 of s3, all 4 of s4.
+TEST(ExecRoundTrip, BitsOfCodes) {
+  for (auto [bits, base, found] : {std::tuple(2u, 6u, 2u), {3u, 4u, 3u}, {4u, 0u, 0u}}) {
+    artifact::Model model = test::makePackedModel();
+    std::vector<uint8_t> panel = test::makeNibbles({bits, base, 2, 37, 43});
+    model.weights[2].bytes = artifact::Blob::own(panel);
+    MLIRContext context;
+    OwningOpRef<ModuleOp> module = fromArtifact(model, &context);
+    auto read = toArtifact(*module->getOps<exec::ProgramOp>().begin());
+    ASSERT_TRUE(succeeded(read));
+    EXPECT_EQ(read->weights[2].packed.bits, found);
+    std::vector<uint8_t> bytes;
+    std::string error;
+    EXPECT_TRUE(artifact::serializeArtifact(*read, bytes, error)) << error;
+  }
+}
+
+TEST(ExecRoundTrip, PackedCodesMessages) {
+  const artifact::Model model = test::makePackedModel();
+  expectRefused("array<i64: 2, 37, 43>", "array<i64: 2, 37>",
+                "expected groups, rows and columns in nibble_panels, found 2 numbers", model);
+  expectRefused("array<i64: 2, 37, 43>", "array<i64: 2, 49, 43>",
+                "nibble_panels of 2 x 49 x 43 take 3072 bytes, 'bwm/codes' has 2304", model);
+  expectRefused("array<i64: 2, 37, 43>", "array<i64: 0, 37, 43>",
+                "nibble_panels: a panel of 0 x 37 x 43 codes, expected sides of at least 1", model);
 }
