@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Qnn/Qnn.h"
+#include "dialects/Qnn/CodeRange.h"
 #include "lib/Weights/WeightStore.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -112,7 +112,9 @@ static std::string storageOf(Type element) {
 static LogicalResult verifyScheme(Operation *op, RankedTensorType codes, RankedTensorType scale, Value zeroPoint,
                                   SchemeAttr scheme) {
   std::string storage = storageOf(codes.getElementType());
-  if (storage != scheme.getStorage())
+  // s9 to s15 are codes that use as many bits of an i16.
+  if (storage != scheme.getStorage() && !(storage == "s16" && scheme.getStorage().size() == 3 &&
+      codeBits(scheme, codes.getElementType()) > 8 && codeBits(scheme, codes.getElementType()) < 16))
     return op->emitOpError() << "C1: expected codes of the scheme's storage " << scheme.getStorage() << ", found "
                              << storage;
   if (scheme.getGranularity() == Granularity::Tensor && scale.getRank() != 0)

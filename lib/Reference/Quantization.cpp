@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Qnn/Qnn.h"
+#include "dialects/Qnn/CodeRange.h"
 #include "lib/Numerics/Integer.h"
 #include "lib/Reference/Interpreter.h"
 #include "lib/Reference/Loops.h"
@@ -90,9 +90,7 @@ static LogicalResult runQuantize(qnn::QuantizeOp op, OpRun &run) {
   FailureOr<ScaleIndex> index = scaleIndex(run, op.getScheme(), x.getShape(), scale);
   if (failed(index) || failed(checkZeroPoint(op, run, scale, zeroPoint)))
     return failure();
-  auto [lo, hi] = reference::rangeOf(run.elementOfResult());
-  if (op.getScheme().getStorage() == "s4")
-    lo = -8, hi = 7;
+  auto [lo, hi] = qnn::codeRange(op.getScheme(), op.getOutput().getType().getElementType());
   Tensor y(Element::S64, x.getShape());
   int64_t i = 0;
   for (IndexCounter at(x.getShape()); !at.isDone(); at.next(), ++i) {

@@ -273,7 +273,7 @@ private:
     eachKey(node, prefix, [&](StringRef key, unsigned line, yaml::Node *value) {
       std::string full = prefix + "." + key.str();
       if (key == "format")
-        scheme.format = oneOf(value, full, {"s8"});
+        scheme.format = oneOf(value, full, {"s8", "s16"});
       else if (key == "scales")
         scheme.scales = StringSwitch<ActivationScales>(oneOf(value, full, {"static", "per_token", "none"}))
                             .Case("per_token", ActivationScales::PerToken)
@@ -291,6 +291,8 @@ private:
       else
         fail(line, Twine(full) + ": unknown key; expected one of format, scales, observer, percentile");
     });
+    if (error.empty() && scheme.format == "s16" && scheme.scales == ActivationScales::PerToken)
+      fail(node, prefix + ".format: expected s8 with a scale a token, found s16; choose scales: static");
   }
   void parseOverride(yaml::Node *node, Recipe &recipe) {
     RecipeOverride entry;

@@ -81,9 +81,40 @@ OpClass classify(Operation *op) {
   return OpClass::Other;
 }
 
-bool computesOnActivation(Operation *, StringRef storage) { return storage == "s8"; }
+bool computesOnActivation(Operation *op, StringRef storage) {
+  if (storage == "s8")
+    return true;
+  if (storage != "s16")
+    return false;
+  switch (classify(op)) {
+  case OpClass::Product:
+  case OpClass::Binary:
+  case OpClass::Average:
+  case OpClass::Movement:
+    return true;
+  case OpClass::Unary: // other functions would be tables of 65,536 entries
+    return isClamp(op);
+  case OpClass::Matmul:
+  case OpClass::Other:
+    return false;
+  }
+  return false;
+}
 
-bool hasKernel(Operation *, StringRef, StringRef activation) { return activation == "s8"; }
+bool isDepthwise(Operation *product) {
+  auto conv = dyn_cast<ConvOp>(product);
+  if (!conv)
+    return false;
+  auto weight = cast<RankedTensorType>(getWeightOf(product).getType());
+  return conv.getGroups() > 1 && int64_t(conv.getGroups()) == weight.getDimSize(0) && weight.getDimSize(1) == 1;
+}
+
+bool hasKernel(Operation *product, StringRef weight, StringRef activation) {
+  if (activation == "s8")
+    return true;
+  // Codes of 16 bits meet bytes; filters of one channel are 16 bits wide in any case.
+  return activation == "s16" && (weight == "s8" || (weight == "s16" && isDepthwise(product)));
+}
 
 std::string reasonForFloat(Operation *op) {
   if (op->getNumResults() != 1 || !isFloat32(op->getResult(0)))

@@ -28,12 +28,18 @@ constexpr llvm::StringLiteral weightRoundingAttr = "qnn.weight_rounding";     //
 constexpr llvm::StringLiteral weightOnlyAttr = "qnn.weight_only"; ///< unit: codes of the weight, floats of the input
 constexpr llvm::StringLiteral activationSchemeAttr = "qnn.activation_scheme"; ///< #qnn.scheme of the result or argument
 constexpr llvm::StringLiteral rangeAttr = "qnn.range";                        ///< array<f64: low, high> of the result
+/// Where it differs from `qnn.range`: the extremes, for codes of 16 bits, whose steps are too fine to pay for clipping.
+constexpr llvm::StringLiteral wideRangeAttr = "qnn.wide_range";
 constexpr llvm::StringLiteral keepFloatAttr = "qnn.keep_float";               ///< why the operation stays in float
 /// On the dequantize of an 8-bit weight, i64: groups of so many columns are two-level (R16): code * S + m with codes of
 /// 4 bits. The parts follow from the 8-bit codes (`decomposeTwoLevel`).
 constexpr llvm::StringLiteral twoLevelAttr = "qnn.two_level";
 /// From integerize on, on operations that make codes: {scale, zero_point} of their result.
 constexpr llvm::StringLiteral gridAttr = "qnn.grid";
+/// On the function, from quantize-weights: {fallbacks, layers}: products whose recipe asks for GPTQ, and those among them
+/// that took the nearest codes instead, because GPTQ's output error under the calibration moments was larger or it could
+/// not run. An equal error is no fallback: nothing was lost.
+constexpr llvm::StringLiteral gptqAttr = "qnn.gptq";
 /// On the function: {name, multiplier_bits, bias_correction}, and `float` where floats are stored in 16 bits.
 constexpr llvm::StringLiteral recipeAttr = "qnn.recipe";
 
@@ -51,10 +57,14 @@ OpClass classify(mlir::Operation *op);
 /// Why an operation of class Other has no integer form.
 std::string reasonForFloat(mlir::Operation *op);
 
-/// Whether an operation that runs on codes can read and write codes of a storage format (s8, s16).
+/// Whether an operation that runs on codes can read and write codes of a storage format (s8, s16). A product and a
+/// matmul write any format; what a product reads is for `hasKernel` to say.
 bool computesOnActivation(mlir::Operation *op, llvm::StringRef storage);
 /// Whether a kernel multiplies weights and activations of these storage formats for `product`.
 bool hasKernel(mlir::Operation *product, llvm::StringRef weight, llvm::StringRef activation);
+
+/// A convolution of one input and one output channel a group.
+bool isDepthwise(mlir::Operation *product);
 
 /// The operands that are codes when the operation runs on codes (constants of a Binary included).
 llvm::SmallVector<mlir::OpOperand *> dataOperands(mlir::Operation *op);
@@ -91,6 +101,10 @@ struct RoundedWeight {
   /// why it was not tried although the recipe asks for it.
   double gptqRatio = -1;
   std::string gptqReason;
+  /// Output channels whose codes use fewer bits so that accumulators stay in 32 bits (INTEGER R14), and how many bits the
+  /// one with the fewest has.
+  int64_t narrowed = 0;
+  int narrowestBits = 0;
 
   /// The value of element `i`.
   double valueAt(int64_t i) const;
@@ -101,6 +115,24 @@ struct RoundedWeight {
 /// the bias stays float). A channel whose weights are tiny beside its bias gets a coarser scale, so that the bias fits
 /// int32 (INTEGER R15). Diagnoses weights that the scheme cannot take.
 mlir::FailureOr<RoundedWeight> quantizeWeightOf(mlir::Operation *product, float inputScale);
+/// Reads the weight of a Product slice by slice.
+struct WeightSlices {
+  std::vector<int64_t> shape;
+  int64_t channels = 0; ///< output channels of all groups
+  int64_t depth = 0;    ///< products in one accumulator
+  bool transposed = false;
+  int64_t groups = 1, taps = 1;
+
+  explicit WeightSlices(mlir::Operation *product);
+  /// The output channel that element `i` of the weight belongs to.
+  int64_t channelOf(int64_t i) const;
+};
+/// An estimate, from the float weight, of sum_k |code| of the output channel where it is largest, with codes as they
+/// meet 16-bit activations.
+double estimatedCodeSum(mlir::Operation *product);
+/// Largest |q - zero point| of the codes behind a dequantize with one static grid; 0 if there is none.
+int64_t largestDistance(qnn::DequantizeOp input);
+
 /// Whether the input of a Product is codes with run-time scales a token, and whether only its weight is quantized.
 bool isPerToken(mlir::Operation *product);
 bool isWeightOnly(mlir::Operation *product);

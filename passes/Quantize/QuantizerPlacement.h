@@ -39,17 +39,29 @@ struct QuantizerPlacement {
   /// Values that share one grid because they only differ by data movement (or are concatenated and of similar range):
   /// a list for each class, in the order of `quantized`. A value without a range has an empty one here.
   llvm::SmallVector<llvm::SmallVector<mlir::Value>> classes() const;
-  /// One grid a value, from the ranges of its class.
+  /// One grid a value, from the ranges of its class. Codes of 16 bits have zero point 0.
   llvm::MapVector<mlir::Value, Grid> grids() const;
+  /// Bits of the codes of a class: 8, or for s16 as many of 16 as the accumulators of all its readers take (INTEGER
+  /// R14): an estimate from the float weights, which quantize-weights makes good.
+  int codeBits(llvm::ArrayRef<mlir::Value> values) const;
   /// Diagnoses quantized values without a calibrated range.
   mlir::LogicalResult checkRanges() const;
+  /// Diagnoses products for whose formats there is no kernel.
+  mlir::LogicalResult checkFormats() const;
 
   /// Storage format of a value's codes: what the scheme of its operation (or function argument) says; s8 without one.
   static llvm::StringRef storageOf(mlir::Value value);
+  /// Format of a quantized value's class: s16 when one of its values asks for it.
+  llvm::StringRef formatOf(mlir::Value value) const { return wide.contains(value) ? "s16" : "s8"; }
+  /// Operations that stay float because they have no 16-bit form, in program order.
+  llvm::SetVector<mlir::Operation *> tooWide;
 
 private:
+  llvm::DenseSet<mlir::Value> wide;
+  void findWide();
   bool isWanted(mlir::Value value) const;
   void decideOperations();
+  bool canCompute(mlir::Operation *op) const;
   bool requantizes(mlir::Operation *op) const;
 };
 

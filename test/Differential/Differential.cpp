@@ -195,6 +195,8 @@ SmallVector<Tensor> randomInputs(func::FuncOp func, ArrayRef<int64_t> symbolValu
         tensor.mutableData<float>()[i] = float(int64_t(random() % 8192) - 4096) / 4096;
       else if (reference::sizeOf(tensor.getElement()) == 1)
         tensor.mutableData<uint8_t>()[i] = tensor.getElement() == Element::Bool ? random() % 2 : random();
+      else if (tensor.getElement() == Element::S16)
+        tensor.mutableData<int16_t>()[i] = int16_t(random());
     inputs.push_back(tensor);
   }
   return inputs;

@@ -30,7 +30,8 @@ public:
     AffineExpr n = getAffineSymbolExpr(0, context), w = getAffineSymbolExpr(1, context);
     SymbolicShape shape = {dynamic ? n : constant(1), constant(1 + pick(40)), constant(4 + pick(8)),
                            dynamic ? w : constant(5 + pick(14))};
-    auto type = typeOf(shape, builder.getI8Type());
+    wide = seed % 3 == 0;
+    auto type = typeOf(shape, codeType());
     auto func = func::FuncOp::create(builder, builder.getUnknownLoc(), "main", builder.getFunctionType({type}, {}));
     setSymbols(func, symbols);
     func.setArgAttr(0, "qnn.name", builder.getStringAttr("x"));
@@ -47,7 +48,7 @@ public:
     }
     Value last = values.back();
     if (values.size() == 1)
-      last = emit<qnn::MaxPoolOp>(builder.getI8Type(), last, i64s({1, 1}), i64s({1, 1}), i64s({0, 0, 0, 0}),
+      last = emit<qnn::MaxPoolOp>(type.getElementType(), last, i64s({1, 1}), i64s({1, 1}), i64s({0, 0, 0, 0}),
                                   i64s({1, 1}), builder.getBoolAttr(false));
     func::ReturnOp::create(builder, builder.getUnknownLoc(), last);
     func.setType(builder.getFunctionType({type}, {last.getType()}));
@@ -95,14 +96,21 @@ private:
 
   dyadic::Rounding rounding() { return pick(3) ? dyadic::Rounding::HalfUp : dyadic::Rounding(pick(7)); }
 
-  DenseI32ArrayAttr clamp(int64_t zeroPoint) {
+  /// Codes of a result: 8 bits, in a wide graph 16 as often.
+  Type codeType() { return wide && pick(2) ? builder.getI16Type() : builder.getI8Type(); }
+  static bool isWide(Type element) { return element.isInteger(16); }
+  static bool isWide(Value value) { return isWide(cast<RankedTensorType>(value.getType()).getElementType()); }
+
+  DenseI32ArrayAttr clamp(int64_t zeroPoint, Type element) {
+    int32_t high = isWide(element) ? 32767 : 127;
     switch (pick(3)) {
     case 0:
-      return builder.getDenseI32ArrayAttr({int32_t(zeroPoint), 127});
+      return builder.getDenseI32ArrayAttr({int32_t(zeroPoint), high});
     case 1:
-      return builder.getDenseI32ArrayAttr({int32_t(zeroPoint), int32_t(std::min<int64_t>(127, zeroPoint + 90))});
+      return builder.getDenseI32ArrayAttr(
+          {int32_t(zeroPoint), int32_t(std::min<int64_t>(high, zeroPoint + (isWide(element) ? 23000 : 90)))});
     default:
-      return builder.getDenseI32ArrayAttr({-128, 127});
+      return builder.getDenseI32ArrayAttr({-high - 1, high});
     }
   }
 
@@ -119,18 +127,21 @@ private:
     encode(std::ldexp(0.5 + 0.5 * double(pick(1 << 20)) / (1 << 20), int(-bits)), multiplier, shift);
   }
 
-  /// i32 -> i8 with one multiplier or one a slice of `axis`.
+  /// i32 -> codes with one multiplier or one a slice of `axis`; `bits` of the sum more than a byte's.
   Value rescale(Value accumulator, int64_t bits, std::optional<int64_t> axis) {
+    Type element = codeType();
+    if (isWide(element))
+      bits -= 8;
     int64_t slices = axis ? *constantOf(shapes.get(accumulator)[*axis]) : 1;
     SmallVector<int32_t> multipliers(slices);
     SmallVector<int8_t> shifts(slices);
     for (int64_t i = 0; i < slices; ++i)
       draw(bits + pick(2), multipliers[i], shifts[i]);
     int64_t zeroPoint = pick(41) - 20;
-    return emit<dyadic::RescaleOp>(builder.getI8Type(), accumulator, builder.getDenseI32ArrayAttr(multipliers),
+    return emit<dyadic::RescaleOp>(element, accumulator, builder.getDenseI32ArrayAttr(multipliers),
                                    builder.getDenseI8ArrayAttr(shifts), builder.getI64IntegerAttr(31),
                                    dyadic::RoundingAttr::get(context, rounding()), i32(0), i32(zeroPoint),
-                                   clamp(zeroPoint), axis ? builder.getI64IntegerAttr(*axis) : IntegerAttr());
+                                   clamp(zeroPoint, element), axis ? builder.getI64IntegerAttr(*axis) : IntegerAttr());
   }
 
   /// log2 of the typical accumulator over K products of codes, minus that of a code.
@@ -147,7 +158,7 @@ private:
     Value input = values[pick(values.size())];
     const SymbolicShape shape = shapes.get(input);
     int64_t channels = *constantOf(shape[1]);
-    auto element = builder.getI8Type();
+    Type element = cast<RankedTensorType>(input.getType()).getElementType();
     switch (pick(14)) {
     case 0:
     case 1:
@@ -162,28 +173,34 @@ private:
       if (!broadcastShapes({shape, shapes.get(other)}, result).empty())
         return;
       int64_t zeroPoint = pick(21) - 10;
+      Type result16 = codeType();
+      int64_t more = 8 * (isWide(input) + isWide(other));
       if (pick(2)) {
         int32_t a, b;
         int8_t shift, unused;
-        draw(1, a, shift);
-        draw(1, b, unused);
+        int64_t bits = 1 + (more && !isWide(result16) ? 8 : 0);
+        draw(bits, a, shift);
+        draw(bits, b, unused);
         values.push_back(emit<dyadic::AddOp>(
-            element, input, other, i32(pick(21) - 10), i32(pick(21) - 10), i32(a >> 1), i32(b >> 1),
+            result16, input, other, i32(pick(21) - 10), i32(pick(21) - 10), i32(a >> 1), i32(b >> 1),
             builder.getI8IntegerAttr(shift),
             dyadic::RoundingAttr::get(context, pick(2) ? dyadic::Rounding::HalfUp : dyadic::Rounding::HalfEven),
-            i32(zeroPoint), clamp(zeroPoint)));
+            i32(zeroPoint), clamp(zeroPoint, result16)));
       } else {
         int32_t multiplier;
         int8_t shift;
-        draw(5, multiplier, shift);
+        draw(std::max<int64_t>(5 + more - (isWide(result16) ? 8 : 0), 0), multiplier, shift);
+        int64_t left = pick(21) - 10, right = pick(21) - 10; // E3: 16-bit factors have none
         values.push_back(
-            emit<dyadic::MulOp>(element, input, other, i32(pick(21) - 10), i32(pick(21) - 10), i32(multiplier),
+            emit<dyadic::MulOp>(result16, input, other, i32(isWide(input) ? 0 : left), i32(isWide(other) ? 0 : right), i32(multiplier),
                                 builder.getI8IntegerAttr(shift), builder.getI64IntegerAttr(31),
-                                dyadic::RoundingAttr::get(context, rounding()), i32(zeroPoint), clamp(zeroPoint)));
+                                dyadic::RoundingAttr::get(context, rounding()), i32(zeroPoint), clamp(zeroPoint, result16)));
       }
       return;
     }
     case 6: {
+      if (isWide(input))
+        return;
       SmallVector<int8_t> table(256);
       for (int8_t &entry : table)
         entry = int8_t(pick(256));
@@ -210,20 +227,21 @@ private:
           element, input, i64s({k, k}), i64s({s, s}), i64s({p, p, p, p}), i64s({1, 1}), builder.getBoolAttr(false),
           builder.getBoolAttr(pick(2) == 1), i32(pick(21) - 10), builder.getDenseI32ArrayAttr(multipliers),
           builder.getDenseI8ArrayAttr(shifts), dyadic::RoundingAttr::get(context, dyadic::Rounding::HalfUp),
-          i32(pick(21) - 10), builder.getDenseI32ArrayAttr({-128, 127})));
+          i32(pick(21) - 10),
+          builder.getDenseI32ArrayAttr(isWide(input) ? ArrayRef<int32_t>{-32768, 32767} : ArrayRef<int32_t>{-128, 127})));
       return;
     }
     case 9: { // squeeze: mean over space
       Value sum = emit<dyadic::ReduceSumOp>(builder.getI32Type(), input, i64s({2, 3}), builder.getBoolAttr(true),
                                             i32(pick(21) - 10));
-      values.push_back(rescale(sum, 4, std::nullopt));
+      values.push_back(rescale(sum, isWide(input) ? 12 : 4, std::nullopt));
       return;
     }
     case 10: {
       Value other = values[pick(values.size())];
       SymbolicShape otherShape = shapes.get(other);
       if (otherShape[0] != shape[0] || otherShape[2] != shape[2] || otherShape[3] != shape[3] ||
-          channels + *constantOf(otherShape[1]) > 128)
+          channels + *constantOf(otherShape[1]) > 128 || isWide(input) != isWide(other))
         return;
       values.push_back(emit<qnn::ConcatOp>(element, ValueRange{input, other}, builder.getI64IntegerAttr(1)));
       return;
@@ -231,18 +249,23 @@ private:
     case 11: // a product over channels, through a transpose and back
       return addLinear(input, channels);
     case 12: { // a float island
-      auto floatType = RankedTensorType::get({}, builder.getF32Type()), codeType = RankedTensorType::get({}, element);
+      auto floatType = RankedTensorType::get({}, builder.getF32Type()),
+           zeroType = RankedTensorType::get({}, builder.getI8Type());
       auto scale = qnn::ConstantOp::create(builder, builder.getUnknownLoc(), floatType,
-                                           DenseElementsAttr::get(floatType, 0.031f));
-      auto zero = qnn::ConstantOp::create(builder, builder.getUnknownLoc(), codeType,
-                                          DenseElementsAttr::get(codeType, int8_t(3)));
+                                           DenseElementsAttr::get(floatType, isWide(input) ? 0.00012f : 0.031f));
+      auto zero = qnn::ConstantOp::create(builder, builder.getUnknownLoc(), zeroType,
+                                          DenseElementsAttr::get(zeroType, int8_t(3)));
       (void)shapes.visit(scale);
       (void)shapes.visit(zero);
-      auto scheme = qnn::SchemeAttr::get(context, "s8");
+      auto scheme = qnn::SchemeAttr::get(context, isWide(input) ? "s16" : "s8");
       Value x = emit<qnn::DequantizeOp>(builder.getF32Type(), input, scale, zero, scheme);
       Value y = pick(2) ? emit<qnn::SigmoidOp>(builder.getF32Type(), x)
                         : emit<qnn::SoftmaxOp>(builder.getF32Type(), x, builder.getI64IntegerAttr(1));
-      values.push_back(emit<qnn::QuantizeOp>(element, y, scale, zero, scheme));
+      // Codes of 16 bits, or of as many of them as a scheme names.
+      Type result16 = codeType();
+      const char *formats[] = {"s16", "s13", "s10"};
+      values.push_back(emit<qnn::QuantizeOp>(
+          result16, y, scale, zero, qnn::SchemeAttr::get(context, isWide(result16) ? formats[pick(3)] : "s8")));
       return;
     }
     default: { // data movement
@@ -268,8 +291,18 @@ private:
     auto element = builder.getI8Type();
     auto f32 = builder.getF32Type();
     int64_t outputs = 1 + pick(40), form = pick(channels % 8 ? 2 : 4), zero = pick(41) - 20;
-    Value last = emit<qnn::TransposeOp>(element, input, i64s({0, 2, 3, 1})), rowScale;
+    Value last = emit<qnn::TransposeOp>(cast<RankedTensorType>(input.getType()).getElementType(), input,
+                                        i64s({0, 2, 3, 1})),
+          rowScale;
     bool perToken = pick(2);
+    if (isWide(input)) {
+      Value sum = emit<dyadic::LinearOp>(builder.getI32Type(), last, weightFor(input, {outputs, channels}, channels),
+                                         weight({outputs}, 32, -2000, 2000), i32(zero));
+      Value result = rescale(sum, typicalBits(channels) + 8, 3);
+      values.push_back(emit<qnn::TransposeOp>(cast<RankedTensorType>(result.getType()).getElementType(), result,
+                                              i64s({0, 3, 1, 2})));
+      return;
+    }
     if (perToken) {
       Value x = emit<qnn::DequantizeOp>(f32, last, floatConstant(0.02f), Value(), qnn::SchemeAttr::get(context, "s8"));
       auto scheme = qnn::SchemeAttr::get(context, "s8", qnn::Granularity::PerToken, -1, 0);
@@ -317,7 +350,15 @@ private:
                                      floatConstant(0.05f), Value(), qnn::SchemeAttr::get(context, "s8"));
     else
       result = rescale(sum, typicalBits(channels), 3);
-    values.push_back(emit<qnn::TransposeOp>(element, result, i64s({0, 3, 1, 2})));
+    values.push_back(emit<qnn::TransposeOp>(cast<RankedTensorType>(result.getType()).getElementType(), result, i64s({0, 3, 1, 2})));
+  }
+
+  /// 8-bit weights, or wider ones, as large as sums of `depth` products in 32 bits allow (R14).
+  Value weightFor(Value input, ArrayRef<int64_t> shape, int64_t depth) {
+    int64_t limit = ((int64_t(1) << 31) - (1 << 20)) / (depth * (isWide(input) ? 32768 + 128 : 256));
+    bool words = pick(4) == 0;
+    limit = std::max<int64_t>(std::min<int64_t>(limit, words ? 32767 : 127), 1);
+    return weight(shape, words ? 16 : 8, -limit, limit);
   }
 
   Value floatConstant(float value) {
@@ -352,13 +393,15 @@ private:
       outputs += outputs % 2;
     }
     int64_t perGroup = channels / groups;
-    Value w = pick(4) ? weight({outputs, perGroup, kh, kw}, 8, -127, 127)
-                      : weight({outputs, perGroup, kh, kw}, 4, -8, 7),
+    Value w = wide      ? weightFor(input, {outputs, perGroup, kh, kw}, perGroup * kh * kw)
+              : pick(4) ? weight({outputs, perGroup, kh, kw}, 8, -127, 127)
+                        : weight({outputs, perGroup, kh, kw}, 4, -8, 7),
           b = pick(2) ? weight({outputs}, 32, -3000, 3000) : Value();
     Value sum = emit<dyadic::ConvOp>(builder.getI32Type(), input, w, b, i64s({stride, stride}),
                                      i64s({ph, pw, pw == 0 ? ph : 0, pw}), i64s({dilation, dilation}),
                                      builder.getI64IntegerAttr(groups), i32(pick(255) - 127));
-    values.push_back(rescale(sum, typicalBits(perGroup * kh * kw), 1));
+    // Wide weights saturate the result: a few bits more.
+    values.push_back(rescale(sum, typicalBits(perGroup * kh * kw) + (isWide(input) ? 8 : 0) + (isWide(w) ? 4 : 0), 1));
   }
 
   uint64_t seed;
@@ -368,6 +411,7 @@ private:
   SymbolicShapes shapes;
   SmallVector<DimSymbol> symbols;
   SmallVector<Value> values;
+  bool wide = false;
   unsigned step = 0, count = 0;
 };
 

@@ -12,7 +12,8 @@
 
 namespace bitwright {
 
-/// A function of dyadic operations, data movement and an occasional float island, on a code tensor x: N x C x H x W.
+/// A function of dyadic operations, data movement and an occasional float island, on a code tensor x: N x C x H x W. One
+/// seed in three mixes codes of 8 and of 16 bits.
 /// Every seed gives a legal graph; `skip` leaves out the numbered steps (shrinking a failure).
 mlir::OwningOpRef<mlir::ModuleOp> makeRandomGraph(uint64_t seed, unsigned steps, llvm::ArrayRef<unsigned> skip,
                                                   mlir::MLIRContext *context);

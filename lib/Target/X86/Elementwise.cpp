@@ -9,6 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/Qnn/CodeRange.h"
 #include "lib/Target/X86/ElementEmitter.h"
 #include "lib/Target/X86/VectorBuilder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -343,8 +344,7 @@ Value ElementEmitter::emitElementwise(Operation *op, const Index &index) {
     unsigned bits = element.getIntOrFloatBitWidth();
     if (bits > 16)
       return fail(op, "has no x86 code for codes of more than 16 bits");
-    int64_t low = element.isUnsignedInteger() ? 0 : -(int64_t(1) << (bits - 1)),
-            high = element.isUnsignedInteger() ? (int64_t(1) << bits) - 1 : (int64_t(1) << (bits - 1)) - 1;
+    auto [low, high] = qnn::codeRange(scheme, element);
     // Q1 (numerics::quantizeLanes with a zero point that may vary by lane): clamp in float, exactly, before the
     // conversion.
     Value v = f.roundEven(f.div(x, scale));

@@ -38,20 +38,25 @@ struct Step {
     return vector::BitCastOp::create(k.b, k.loc, cast<VectorType>(k.vec(element, lanes)), v);
   }
 
+  Value widened(Value pointer, unsigned lanes) {
+    return arith::ExtSIOp::create(k.b, k.loc, k.vec(k.intType(16), lanes),
+                                  k.load(k.intType(8), lanes, pointer, {}, true));
+  }
+
   /// Parts [first, first + count) of a panel's step.
   SmallVector<Value, 4> loadB(Value pointer, unsigned first, unsigned count) {
     if (kind == PanelKind::Floats)
       return {k.load(k.f32(), 16, pointer, {}, true)};
     if (wide)
-      return {kind == PanelKind::Bytes ? k.load(k.intType(8), 64, pointer, {}, true)
-                                       : k.load(k.intType(16), 32, pointer, {}, true)};
+      return {kind == PanelKind::Bytes       ? k.load(k.intType(8), 64, pointer, {}, true)
+              : kind == PanelKind::WideBytes ? widened(pointer, 32)
+                                             : k.load(k.intType(16), 32, pointer, {}, true)};
     SmallVector<Value, 4> values;
     for (unsigned i = first; i < first + count; ++i) {
       if (kind == PanelKind::Words)
         values.push_back(k.load(k.intType(16), 16, k.gep(pointer, 32 * i), {}, true));
-      else // 4 channels x 4 k, widened
-        values.push_back(arith::ExtSIOp::create(k.b, k.loc, k.vec(k.intType(16), 16),
-                                                k.load(k.intType(8), 16, k.gep(pointer, 16 * i), {}, true)));
+      else // 4 channels x 4 k, or 8 x 2, widened
+        values.push_back(widened(k.gep(pointer, 16 * i), 16));
     }
     return values;
   }
@@ -91,7 +96,7 @@ struct Step {
   Value finish(ArrayRef<Value> sums, Value start) {
     if (sums.size() == 1)
       return sums[0];
-    if (kind == PanelKind::Words)
+    if (kind != PanelKind::Bytes)
       return concat(sums[0], sums[1]);
     Value all = concat(addPairs(sums[0], sums[1]), addPairs(sums[2], sums[3]));
     return start ? Value(arith::AddIOp::create(k.b, k.loc, all, start)) : all;
@@ -133,7 +138,7 @@ SmallVector<Value> MicroKernel::emit(Value a, int64_t rowBytes, Value b, Value p
       llvm::append_range(some, ArrayRef(sums).slice(i * parts + first, together));
     some = k.forLoop(k.i64(0), steps, 1, some, [&](Value s, ValueRange carried) {
       SmallVector<Value> next(carried.begin(), carried.end());
-      Value bStep = k.gep(b, k.mul(s, kStepBytes)), aStep = k.gep(a, k.mul(s, stepA));
+      Value bStep = k.gep(b, k.mul(s, PanelLayout{kind}.stepBytes())), aStep = k.gep(a, k.mul(s, stepA));
       SmallVector<SmallVector<Value, 4>, 4> columns;
       for (unsigned j = 0; j < nr; ++j)
         columns.push_back(step.loadB(k.gep(bStep, k.mul(panelBytes, j)), first, together));

@@ -23,7 +23,7 @@ Value RunCopier::convert(Value vector) {
   if (kind == PanelKind::Floats || kind == PanelKind::Nibbles)
     return vector;
   unsigned lanes = KernelBuilder::lanesOf(vector.getType());
-  if (kind == PanelKind::Words)
+  if (kind == PanelKind::Words || kind == PanelKind::WideBytes)
     return vector.getType() == k.vec(target, lanes)
                ? vector
                : Value(arith::ExtSIOp::create(k.b, k.loc, k.vec(target, lanes), vector));
@@ -39,7 +39,7 @@ std::vector<uint8_t> RunCopier::fillBytes(int64_t zeroPoint) const {
   for (int64_t i = 0; i < 64; ++i)
     bytes[i] = kind == PanelKind::Bytes     ? uint8_t(zeroPoint + 128)
                : kind == PanelKind::Nibbles ? uint8_t(zeroPoint)
-               : kind == PanelKind::Words ? uint8_t(uint64_t(zeroPoint) >> (i % 2 * 8))
+               : kind == PanelKind::Words || kind == PanelKind::WideBytes ? uint8_t(uint64_t(zeroPoint) >> (i % 2 * 8))
                                           : 0;
   return bytes;
 }

@@ -36,7 +36,7 @@ std::vector<uint8_t> packIntegerPanels(const PanelLayout &layout, const std::vec
     if (layout.kind == PanelKind::Nibbles) {
       assert(v >= 0 && v <= 15 && "a code of 4 bits");
       bytes[layout.offsetOf(g, o, k)] |= uint8_t(v << (k % 8 >= 4 ? 4 : 0));
-    } else if (layout.kind == PanelKind::Bytes)
+    } else if (layout.elementBytes() == 1)
       put<int8_t>(bytes, layout.offsetOf(g, o, k), v);
     else
       put<int16_t>(bytes, layout.offsetOf(g, o, k), v);

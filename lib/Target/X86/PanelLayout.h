@@ -10,6 +10,8 @@
 //   bytes   AVX512-VNNI: one vpdpbusd operand a step; AMX: 16 steps are one tile; AVX2: 16 bytes widen to 4 channels x
 //   4 k words   one vpmaddwd / vpdpwssd operand a step        floats  one fma operand a step
 //
+// Wide bytes, against activations of 16 bits, are the order of words in half the memory: steps of 32 bytes.
+//
 // Depthwise filters: [C/16][tap pair][16][2] words, or [C/16][tap][16] floats, taps as the kernel walks them (see
 // DepthwisePanel).
 //===----------------------------------------------------------------------===//
@@ -27,7 +29,8 @@ constexpr int64_t kLanes = 16;
 /// Bytes of one step of a panel: one zmm register.
 constexpr int64_t kStepBytes = 64;
 
-enum class PanelKind { Bytes, Words, Floats, Nibbles };
+/// WideBytes: weights of 8 bits that meet words, widened on the way to the registers.
+enum class PanelKind { Bytes, Words, Floats, Nibbles, WideBytes };
 
 /// Packed order of a weight matrix of `groups` x N x K (N output channels, K products each, per group).
 struct PanelLayout {
@@ -35,12 +38,17 @@ struct PanelLayout {
   int64_t groups = 1, n = 0, k = 0;
 
   /// Bytes of an element; not for nibbles.
-  int64_t elementBytes() const { return kind == PanelKind::Bytes ? 1 : kind == PanelKind::Words ? 2 : 4; }
+  int64_t elementBytes() const {
+    return kind == PanelKind::Bytes || kind == PanelKind::WideBytes ? 1 : kind == PanelKind::Words ? 2 : 4;
+  }
   /// Consecutive k of a channel in one step.
-  int64_t kStep() const { return kind == PanelKind::Nibbles ? 8 : 4 / elementBytes(); }
+  int64_t kStep() const {
+    return kind == PanelKind::Nibbles ? 8 : kind == PanelKind::WideBytes ? 2 : 4 / elementBytes();
+  }
+  int64_t stepBytes() const { return kind == PanelKind::WideBytes ? kStepBytes / 2 : kStepBytes; }
   int64_t steps() const { return (k + kStep() - 1) / kStep(); }
   int64_t panels() const { return (n + kLanes - 1) / kLanes; }
-  int64_t panelBytes() const { return steps() * kStepBytes; }
+  int64_t panelBytes() const { return steps() * stepBytes(); }
   int64_t groupBytes() const { return panels() * panelBytes(); }
   int64_t totalBytes() const { return groups * groupBytes(); }
   /// Byte of an element (a nibble's: its high half where kIndex % 8 >= 4).
@@ -48,7 +56,7 @@ struct PanelLayout {
     if (kind == PanelKind::Nibbles)
       return group * groupBytes() + channel / kLanes * panelBytes() + kIndex / 8 * kStepBytes + channel % kLanes * 4 +
              kIndex % 4;
-    return group * groupBytes() + channel / kLanes * panelBytes() + kIndex / kStep() * kStepBytes +
+    return group * groupBytes() + channel / kLanes * panelBytes() + kIndex / kStep() * stepBytes() +
            (channel % kLanes * kStep() + kIndex % kStep()) * elementBytes();
   }
 };
@@ -72,7 +80,7 @@ struct DepthwisePanel {
 };
 
 /// Packs integer weights w[O][C/groups][taps] (ONNX order; taps = 1 for a linear layer), with k = tap * C/groups + c.
-/// `kind` Bytes needs every value in [-128, 127], Words in [-32768, 32767], Nibbles in [0, 15].
+/// `kind` Bytes (and WideBytes) needs every value in [-128, 127], Words in [-32768, 32767], Nibbles in [0, 15].
 std::vector<uint8_t> packIntegerPanels(const PanelLayout &layout, const std::vector<int64_t> &weights, int64_t taps);
 /// The same for float32.
 std::vector<uint8_t> packFloatPanels(const PanelLayout &layout, const std::vector<float> &weights, int64_t taps);

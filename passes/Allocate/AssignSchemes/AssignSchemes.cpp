@@ -7,7 +7,7 @@
 #include "passes/Allocate/AssignSchemes/AssignSchemes.h"
 #include "dialects/Qnn/Qnn.h"
 #include "lib/Statistics/Statistics.h"
-#include "passes/Quantize/QuantizableOps.h"
+#include "passes/Quantize/QuantizerPlacement.h"
 #include "passes/Quantize/Remark.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -52,9 +52,15 @@ struct AssignSchemes : bitwright::impl::AssignSchemesBase<AssignSchemes> {
     func->setAttr(recipeAttr, builder.getDictionaryAttr(entries));
     if (plan.quantize && found)
       for (BlockArgument argument : func.getArguments())
-        if (const ValueStatistics *value = found->lookup(getValueName(argument)))
-          func.setArgAttr(argument.getArgNumber(), rangeAttr,
-                          rangeOf(builder, *value, plan.schemeFor(getValueName(argument), "").activations));
+        if (const ValueStatistics *value = found->lookup(getValueName(argument))) {
+          ActivationScheme scheme = plan.schemeFor(getValueName(argument), "").activations;
+          Attribute range = rangeOf(builder, *value, scheme), extremes = extremesOf(builder, *value);
+          func.setArgAttr(argument.getArgNumber(), rangeAttr, range);
+          if (extremes != range)
+            func.setArgAttr(argument.getArgNumber(), wideRangeAttr, extremes);
+          if (scheme.format == "s16" && scheme.scales == ActivationScales::Static)
+            setActivationStorage(argument, "s16");
+        }
 
     for (Operation &op : func.getBody().front()) {
       if (op.getNumResults() == 0 || isa<qnn::ConstantOp, qnn::WeightOp, qnn::QuantizeOp, qnn::DequantizeOp>(op))
@@ -72,17 +78,29 @@ struct AssignSchemes : bitwright::impl::AssignSchemesBase<AssignSchemes> {
     return builder.getDenseF64ArrayAttr({range.low, range.high});
   }
 
+  static Attribute extremesOf(Builder &builder, const ValueStatistics &value) {
+    return builder.getDenseF64ArrayAttr({value.extremes.low, value.extremes.high});
+  }
+
   void assign(Operation *op, const Recipe &plan, const Statistics *found, Builder &builder) {
     OpScheme scheme = plan.schemeFor(bitwright::getName(op), op->getName().stripDialect());
     const ValueStatistics *value = found ? found->lookup(getValueName(op->getResult(0))) : nullptr;
-    if (plan.quantize && value)
-      op->setAttr(rangeAttr, rangeOf(builder, *value, scheme.activations));
+    if (plan.quantize && value) {
+      Attribute range = rangeOf(builder, *value, scheme.activations), extremes = extremesOf(builder, *value);
+      op->setAttr(rangeAttr, range);
+      if (extremes != range)
+        op->setAttr(wideRangeAttr, extremes);
+    }
     OpClass kind = classify(op);
     std::string reason = !scheme.keepFloat.empty() ? scheme.keepFloat
                          : kind == OpClass::Other  ? reasonForFloat(op)
                                                    : "";
     if (!reason.empty()) {
       op->setAttr(keepFloatAttr, builder.getStringAttr(reason));
+      // What others read of its result.
+      if (plan.quantize && scheme.activations.format == "s16" && scheme.activations.scales == ActivationScales::Static &&
+          op->getNumResults() == 1)
+        setActivationStorage(op->getResult(0), "s16");
       remarkOn(op, false, "allocate", "float", "stays float: " + reason);
       return;
     }

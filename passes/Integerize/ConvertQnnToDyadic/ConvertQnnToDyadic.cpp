@@ -6,6 +6,7 @@
 
 #include "passes/Integerize/ConvertQnnToDyadic/ConvertQnnToDyadic.h"
 #include "dialects/Dyadic/Dyadic.h"
+#include "dialects/Qnn/CodeRange.h"
 #include "lib/Numerics/Integer.h"
 #include "lib/Weights/WeightStore.h"
 #include "mlir/IR/IRMapping.h"
@@ -27,17 +28,25 @@ namespace {
 
 constexpr auto halfUp = dyadic::Rounding::HalfUp;
 
-/// A tensor of signed 8-bit codes on one grid.
+/// A tensor of signed codes of 8 to 16 bits on one grid.
 struct Codes {
   Value value;
   Grid grid;
+  unsigned bits = 8;
 };
 
-/// Where a result goes: the output grid and the codes that a fused clamp allows.
+/// Where a result goes: the output grid, the codes that it has and those that a fused clamp allows.
 struct Target {
   Grid grid;
-  int32_t low = -128, high = 127;
+  unsigned bits = 8;
   std::string name;
+  int32_t low = lowest(), high = highest();
+
+  int32_t lowest() const { return -(int32_t(1) << (bits - 1)); }
+  int32_t highest() const { return (int32_t(1) << (bits - 1)) - 1; }
+  /// No clamp but that of the codes.
+  bool isWhole() const { return low == lowest() && high == highest(); }
+  Type elementType(Builder &builder) const { return builder.getIntegerType(bits > 8 ? 16 : 8); }
 };
 
 /// The integer side of a product: accumulator, and the real value of one step of each output channel.
@@ -87,24 +96,31 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     report(block);
     for (Operation &op : block)
       for (StringRef name : {weightSchemeAttr, weightClipAttr, weightPercentileAttr, weightZeroPointAttr,
-                             weightRoundingAttr, weightOnlyAttr, activationSchemeAttr, rangeAttr, keepFloatAttr})
+                             weightRoundingAttr, weightOnlyAttr, activationSchemeAttr, rangeAttr, wideRangeAttr, keepFloatAttr})
         op.removeAttr(name);
     for (unsigned i = 0; i < func.getNumArguments(); ++i)
-      func.removeArgAttr(i, rangeAttr);
+      for (StringRef name : {rangeAttr, wideRangeAttr, activationSchemeAttr})
+        func.removeArgAttr(i, name);
   }
 
   //===--------------------------------------------------------------------===//
   // Reading the quantized form
   //===--------------------------------------------------------------------===//
 
+  static bool isCodes(Value value) {
+    Type element = cast<RankedTensorType>(value.getType()).getElementType();
+    return element.isSignlessInteger(8) || element.isSignlessInteger(16);
+  }
+
   static std::optional<Codes> codesOf(Value value) {
     auto dequantize = value.getDefiningOp<qnn::DequantizeOp>();
-    if (!dequantize || !dequantize.getInput().getType().getElementType().isSignlessInteger(8))
+    if (!dequantize || !isCodes(dequantize.getInput()))
       return std::nullopt;
     auto grid = gridOf(dequantize);
     if (!grid)
       return std::nullopt;
-    return Codes{dequantize.getInput(), *grid};
+    return Codes{dequantize.getInput(), *grid,
+                 qnn::codeBits(dequantize.getScheme(), dequantize.getInput().getType().getElementType())};
   }
 
   bool refuse(const Twine &reason) {
@@ -116,7 +132,7 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
   std::optional<Codes> operandCodes(Operation *op, unsigned i) {
     auto codes = codesOf(op->getOperand(i));
     if (!codes)
-      refuse("operand '" + getValueName(op->getOperand(i)) + "' is not read as signed 8-bit codes with one grid");
+      refuse("operand '" + getValueName(op->getOperand(i)) + "' is not read as signed 8-bit or 16-bit codes with one grid");
     return codes;
   }
 
@@ -153,7 +169,7 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
       values.push_back(encoded.value);
       shifts.push_back(int8_t(encoded.shift));
     }
-    auto op = dyadic::RescaleOp::create(builder, loc, typeLike(input, builder.getI8Type()), input, values, shifts, bits,
+    auto op = dyadic::RescaleOp::create(builder, loc, typeLike(input, target.elementType(builder)), input, values, shifts, bits,
                                         halfUp, inputZeroPoint, target.grid.zeroPoint,
                                         ArrayRef<int32_t>{target.low, target.high},
                                         axis ? builder.getI64IntegerAttr(*axis) : IntegerAttr());
@@ -163,7 +179,7 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
 
   /// Codes on another grid, or within a clamp; the codes themselves where nothing changes.
   Value regrid(OpBuilder &builder, Location loc, Codes codes, const Target &target) {
-    if (codes.grid == target.grid && target.low == -128 && target.high == 127)
+    if (codes.grid == target.grid && codes.bits == target.bits && target.isWhole())
       return codes.value;
     return rescale(builder, loc, codes.value, codes.grid.zeroPoint, {double(codes.grid.scale) / target.grid.scale},
                    std::nullopt, target);
@@ -175,7 +191,7 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
 
   void convertToCodes(qnn::QuantizeOp quantize) {
     auto grid = gridOf(quantize);
-    if (!grid || !quantize.getOutput().getType().getElementType().isSignlessInteger(8))
+    if (!grid || !isCodes(quantize.getOutput()))
       return;
     markGrid(quantize, *grid);
     // From the quantize up: functions of one element, then the operation that feeds them.
@@ -192,12 +208,18 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     if (!op || isa<qnn::ConstantOp, qnn::WeightOp>(op))
       return; // the border of the graph
     OpBuilder builder(quantize);
-    Target target{*grid, -128, 127, bitwright::getName(quantize).str()};
+    Target target{*grid, qnn::codeBits(quantize.getScheme(), quantize.getOutput().getType().getElementType()),
+                  bitwright::getName(quantize).str()};
     why.clear();
     Value result;
     if (auto codes = codesOf(root)) {
-      result = chain.empty() ? regrid(builder, quantize.getLoc(), *codes, target)
-                             : lookup(builder, quantize.getLoc(), *codes, chain, target);
+      bool wide = codes->bits > 8 || target.bits > 8;
+      if (!chain.empty() && !wide)
+        result = lookup(builder, quantize.getLoc(), *codes, chain, target);
+      else if (foldClamps(chain, target))
+        result = regrid(builder, quantize.getLoc(), *codes, target);
+      else
+        refuse("a function of 16-bit codes would be a table of 65,536 entries");
       op = chain.empty() ? quantize : chain.back();
     } else if (!root.hasOneUse()) {
       refuse("its result is read in float as well");
@@ -212,7 +234,9 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     }
     for (Operation *member : chain)
       remarkOn(member, true, "integerize", "integerized",
-               member == op ? "a table of 256 entries" : "part of " + nameOf(op));
+               member != op                            ? "part of " + nameOf(op)
+               : result.getDefiningOp<dyadic::LookupOp>() ? "a table of 256 entries"
+                                                          : "a clamp of codes");
     if (!llvm::is_contained(chain, op) && op != quantize)
       remarkOn(op, true, "integerize", "integerized", "codes in, codes out");
     if (result.getDefiningOp())
@@ -239,8 +263,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
       limits = {std::min(std::max(limits.low, next.low), next.high),
                 std::min(std::max(limits.high, next.low), next.high)};
     }
-    target.low = numerics::clampCode(limits.low, target.grid.scale, target.grid.zeroPoint, -128, 127);
-    target.high = numerics::clampCode(limits.high, target.grid.scale, target.grid.zeroPoint, -128, 127);
+    target.low = numerics::clampCode(limits.low, target.grid.scale, target.grid.zeroPoint, target.lowest(), target.highest());
+    target.high = numerics::clampCode(limits.high, target.grid.scale, target.grid.zeroPoint, target.lowest(), target.highest());
     return true;
   }
 
@@ -302,6 +326,10 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
       auto y = operandCodes(op, 1);
       if (!y)
         return std::nullopt;
+      if (x->bits > 8 || y->bits > 8) {
+        refuse("a product of two activations has no 16-bit form; choose activations.format: s8 for its operands");
+        return std::nullopt;
+      }
       auto result = dyadic::MatmulOp::create(builder, op->getLoc(), type, x->value, y->value, x->grid.zeroPoint,
                                              y->grid.zeroPoint);
       setName(result, (bitwright::getName(op) + "/accumulate").str());
@@ -349,6 +377,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     for (int64_t c = 0; c < channels; ++c)
       // A grouped transposed convolution has one scale for the channels of equal index in their groups.
       steps.push_back(double(x->grid.scale) * weightScales[size_t(c) % weightScales.size()]);
+    if (x->bits > 8 && !fitsAccumulator(op, *codes, largestDistance(op->getOperand(0).getDefiningOp<qnn::DequantizeOp>())))
+      return std::nullopt;
     Value bias;
     if (Value old = getBiasOf(op)) {
       bias = integerBias(builder, op, old, steps);
@@ -375,6 +405,18 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     if (!perAxis)
       return Accumulator{result->getResult(0), {steps[0]}, std::nullopt};
     return Accumulator{result->getResult(0), std::move(steps), axis};
+  }
+
+  /// R14 for 16-bit activations: an imported graph may have weights that only 64-bit sums hold.
+  bool fitsAccumulator(Operation *op, const WeightData &codes, int64_t distance) {
+    WeightSlices slices(op);
+    std::vector<double> sums(size_t(slices.channels), 0.0);
+    for (auto [i, q] : llvm::enumerate(toIntegers(codes)))
+      sums[size_t(slices.channelOf(int64_t(i)))] += double(std::abs(q)) * double(distance);
+    double largest = *llvm::max_element(sums);
+    return largest < 0x1p31 ||
+           refuse("R14: its accumulators may reach " + Twine(int64_t(std::min(largest, 0x1p62))) +
+                  ", 2^31 or more, with 16-bit activations; choose 8-bit ones for its input");
   }
 
   /// R15: the bias in units of the accumulator, rounded half up from float64.
@@ -466,10 +508,14 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     auto a = operandCodes(op, 0), b = a ? operandCodes(op, 1) : std::nullopt;
     if (!a || !b)
       return {};
-    auto type = typeLike(op->getResult(0), builder.getI8Type());
+    auto type = typeLike(op->getResult(0), target.elementType(builder));
     const int32_t clamp[] = {target.low, target.high};
     Operation *result;
     if (isa<qnn::MulOp>(op)) {
+      if ((a->bits > 8 && a->grid.zeroPoint) || (b->bits > 8 && b->grid.zeroPoint)) {
+        refuse("E3: a factor of 16-bit codes has a zero point: expected 0");
+        return {};
+      }
       numerics::Multiplier m;
       if (!encode(double(a->grid.scale) * b->grid.scale / target.grid.scale, m, "product"))
         return {};
@@ -509,7 +555,7 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
         values.push_back(m.value);
         shifts.push_back(int8_t(m.shift));
       }
-      auto result = dyadic::AvgPoolOp::create(builder, op->getLoc(), typeLike(op->getResult(0), builder.getI8Type()),
+      auto result = dyadic::AvgPoolOp::create(builder, op->getLoc(), typeLike(op->getResult(0), target.elementType(builder)),
                                               x->value, pool.getKernel(), pool.getStrides(), pool.getPads(),
                                               pool.getDilations(), pool.getCeilMode(), pool.getCountIncludePad(),
                                               x->grid.zeroPoint, values, shifts, halfUp, target.grid.zeroPoint, clamp);
@@ -533,7 +579,7 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     setName(sum, (bitwright::getName(op) + "/accumulate").str());
     if (!mean || constant)
       return rescale(builder, op->getLoc(), sum, 0, {mean ? ratio / double(*constant) : ratio}, std::nullopt, target);
-    auto result = dyadic::RescaleMeanOp::create(builder, op->getLoc(), typeLike(op->getResult(0), builder.getI8Type()),
+    auto result = dyadic::RescaleMeanOp::create(builder, op->getLoc(), typeLike(op->getResult(0), target.elementType(builder)),
                                                 sum, AffineMap::get(0, shapes->getNumSymbols(), count),
                                                 llvm::APFloat(ratio), halfUp, target.grid.zeroPoint, clamp);
     setName(result, target.name);
@@ -552,9 +598,10 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     // behind.
     bool concat = isa<qnn::ConcatOp>(op);
     Grid grid = concat ? target.grid : inputs[0].grid;
+    unsigned codeBits = concat ? target.bits : inputs[0].bits;
     IRMapping mapping;
     for (auto [i, operand] : llvm::enumerate(dataOperands(op))) {
-      Target branch{grid, -128, 127, bitwright::getName(op).str() + "/branch" + std::to_string(i)};
+      Target branch{grid, codeBits, bitwright::getName(op).str() + "/branch" + std::to_string(i)};
       Value value = regrid(builder, op->getLoc(), inputs[i], branch);
       if (!value)
         return {};
@@ -562,15 +609,16 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     }
     Operation *clone = builder.clone(*op, mapping);
     // Two operands that are one value with one mapping are fine: equal values have equal grids.
-    clone->getResult(0).setType(typeLike(op->getResult(0), builder.getI8Type()));
-    for (StringRef name : {activationSchemeAttr, rangeAttr, keepFloatAttr})
+    Target moved{grid, codeBits, ""};
+    clone->getResult(0).setType(typeLike(op->getResult(0), moved.elementType(builder)));
+    for (StringRef name : {activationSchemeAttr, rangeAttr, wideRangeAttr, keepFloatAttr})
       clone->removeAttr(name);
     if (auto pad = dyn_cast<qnn::PadOp>(clone))
       pad.setValue(llvm::APFloat(
-          double(numerics::clampCode(pad.getValue().convertToDouble(), grid.scale, grid.zeroPoint, -128, 127))));
-    bool plain = grid == target.grid && target.low == -128 && target.high == 127;
+          double(numerics::clampCode(pad.getValue().convertToDouble(), grid.scale, grid.zeroPoint, moved.low, moved.high))));
+    bool plain = grid == target.grid && codeBits == target.bits && target.isWhole();
     setName(clone, plain ? target.name : bitwright::getName(op).str() + "/codes");
-    return plain ? clone->getResult(0) : regrid(builder, op->getLoc(), {clone->getResult(0), grid}, target);
+    return plain ? clone->getResult(0) : regrid(builder, op->getLoc(), {clone->getResult(0), grid, codeBits}, target);
   }
 
   //===--------------------------------------------------------------------===//

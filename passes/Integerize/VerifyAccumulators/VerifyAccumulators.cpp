@@ -7,6 +7,7 @@
 #include "passes/Integerize/VerifyAccumulators/VerifyAccumulators.h"
 #include "dialects/Dyadic/Dyadic.h"
 #include "dialects/Kernel/Kernel.h"
+#include "dialects/Qnn/CodeRange.h"
 #include "lib/Weights/WeightStore.h"
 #include "passes/Quantize/Remark.h"
 
@@ -31,11 +32,70 @@ std::optional<WeightData> constantThrough(Value value) {
   return getConstant(value);
 }
 
-/// Largest |x - zeroPoint| over the codes of the value's type.
+/// Operations whose results hold elements of their first operand (of all, for a concat), and the border of a pad.
+bool movesCodes(Operation *op) {
+  return isa<qnn::MaxPoolOp, qnn::ReshapeOp, qnn::TransposeOp, qnn::SliceOp, qnn::GatherOp, qnn::ConcatOp, qnn::TileOp,
+             qnn::BroadcastOp, qnn::DepthToSpaceOp, qnn::SpaceToDepthOp, qnn::ReduceMaxOp, qnn::ReduceMinOp, qnn::PadOp>(
+             op) ||
+         (isa<qnn::ResizeOp>(op) && cast<qnn::ResizeOp>(op).getMode() == qnn::ResizeMode::Nearest);
+}
+
+/// Lowest and highest code that a value can hold for any input: what clamps, quantizers and constants leave of its type,
+/// through what moves codes and the borders of regions.
+std::pair<int64_t, int64_t> codeRangeOf(Value value) {
+  unsigned bits = cast<RankedTensorType>(value.getType()).getElementTypeBitWidth();
+  std::pair<int64_t, int64_t> whole = {-(int64_t(1) << (bits - 1)), (int64_t(1) << (bits - 1)) - 1};
+  if (bits <= 8)
+    return whole; // no grid of 8 bits is narrower than its type
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto region = dyn_cast<kernel::FusedOp>(argument.getOwner()->getParentOp());
+    return region ? codeRangeOf(region.getInputs()[argument.getArgNumber()]) : whole;
+  }
+  Operation *op = value.getDefiningOp();
+  if (auto region = dyn_cast<kernel::FusedOp>(op))
+    return codeRangeOf(region.getYield().getValues()[cast<OpResult>(value).getResultNumber()]);
+  if (auto quantize = dyn_cast<qnn::QuantizeOp>(op))
+    return qnn::codeRange(quantize.getScheme(), quantize.getOutput().getType().getElementType());
+  if (isa<dyadic::RescaleOp, dyadic::AddOp, dyadic::MulOp, dyadic::RescaleMeanOp, dyadic::AvgPoolOp>(op)) {
+    ArrayRef<int32_t> clamp = op->getAttrOfType<DenseI32ArrayAttr>("clamp");
+    return {clamp[0], clamp[1]};
+  }
+  if (auto data = getConstant(value)) {
+    std::pair<int64_t, int64_t> range = {0, 0};
+    for (int64_t v : toIntegers(*data))
+      range = {std::min(range.first, v), std::max(range.second, v)};
+    return range;
+  }
+  if (movesCodes(op)) {
+    // A window wholly in the padding has no element.
+    if (auto pool = dyn_cast<qnn::MaxPoolOp>(op)) {
+      bool full = !pool.getCeilMode();
+      for (auto [i, pad] : llvm::enumerate(pool.getPads())) {
+        size_t d = i % pool.getKernel().size();
+        full &= pad <= (pool.getKernel()[d] - 1) * pool.getDilations()[d];
+      }
+      if (!full)
+        return whole;
+    }
+    std::pair<int64_t, int64_t> range = codeRangeOf(op->getOperand(0));
+    if (auto concat = dyn_cast<qnn::ConcatOp>(op))
+      for (Value input : concat.getInputs()) {
+        auto other = codeRangeOf(input);
+        range = {std::min(range.first, other.first), std::max(range.second, other.second)};
+      }
+    if (auto pad = dyn_cast<qnn::PadOp>(op)) {
+      int64_t border = int64_t(pad.getValue().convertToDouble());
+      range = {std::min(range.first, border), std::max(range.second, border)};
+    }
+    return range;
+  }
+  return whole;
+}
+
+/// Largest |x - zeroPoint| over the codes that the value can hold.
 int64_t largestDistance(Value codes, int32_t zeroPoint) {
-  unsigned bits = cast<RankedTensorType>(codes.getType()).getElementTypeBitWidth();
-  int64_t low = -(int64_t(1) << (bits - 1)), high = -low - 1;
-  return std::max(zeroPoint - low, high - zeroPoint);
+  auto [low, high] = codeRangeOf(codes);
+  return std::max<int64_t>({zeroPoint - low, high - zeroPoint, 0});
 }
 
 struct VerifyAccumulators : bitwright::impl::VerifyAccumulatorsBase<VerifyAccumulators> {
@@ -68,6 +128,9 @@ struct VerifyAccumulators : bitwright::impl::VerifyAccumulatorsBase<VerifyAccumu
         checkGeneric(op, upper(shapes->get(matmul.getLhs()).back()),
                      largestDistance(matmul.getLhs(), matmul.getLhsZeroPoint()),
                      largestDistance(matmul.getRhs(), matmul.getRhsZeroPoint()));
+      else if (auto pool = dyn_cast<dyadic::AvgPoolOp>(op))
+        checkGeneric(op, int64_t(pool.getMultiplier().size()), largestDistance(pool.getInput(), pool.getInputZeroPoint()),
+                     1);
       else if (auto sum = dyn_cast<dyadic::ReduceSumOp>(op)) {
         int64_t count = 1;
         for (int64_t axis : sum.getAxes())

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Lower/SelectKernels/ScalarCode.h"
+#include "dialects/Qnn/CodeRange.h"
 #include <cmath>
 
 using namespace mlir;
@@ -505,8 +506,7 @@ Value ScalarCode::emitQuantization(Operation *op) {
   unsigned bits = element.getIntOrFloatBitWidth();
   if (bits != 8 && bits != 16)
     return fail("'qnn.quantize' to " + toText(element) + " has no GPU code: expected codes of 8 or 16 bits");
-  int64_t low = element.isUnsignedInteger() ? 0 : -(int64_t(1) << (bits - 1));
-  int64_t high = low + (int64_t(1) << bits) - 1;
+  auto [low, high] = qnn::codeRange(scheme, element);
   // Clamped in float, exactly, before the conversion; NaN is the zero point.
   Value v = f.roundEven(f.div(x, scale));
   v = f.select(f.isNaN(v), f.constant(0.0f), v);

@@ -22,7 +22,7 @@ namespace {
 struct PlaceQuantizers : bitwright::impl::PlaceQuantizersBase<PlaceQuantizers> {
   void runOnOperation() override {
     auto placement = QuantizerPlacement::compute(getOperation());
-    if (failed(placement.checkRanges()))
+    if (failed(placement.checkRanges()) || failed(placement.checkFormats()))
       return signalPassFailure();
     emit(placement);
     for (auto &[value, readers] : placement.perToken)
@@ -55,6 +55,12 @@ struct PlaceQuantizers : bitwright::impl::PlaceQuantizersBase<PlaceQuantizers> {
 
   void emit(const QuantizerPlacement &placement) {
     OpBuilder builder(&getContext());
+    llvm::DenseMap<Value, unsigned> bitsOfValue;
+    for (ArrayRef<Value> values : placement.classes()) {
+      unsigned bits = unsigned(placement.codeBits(values));
+      for (Value value : values)
+        bitsOfValue[value] = bits;
+    }
     for (auto &[value, grid] : placement.grids()) {
       SmallVector<OpOperand *> readers;
       // What a float operation made stays float for float readers; what an integer operation makes exists as codes
@@ -68,10 +74,16 @@ struct PlaceQuantizers : bitwright::impl::PlaceQuantizersBase<PlaceQuantizers> {
       builder.setInsertionPointAfterValue(value);
       Location loc = value.getLoc();
       std::string name = getValueName(value);
-      unsigned bits = unsigned(bitsOf(QuantizerPlacement::storageOf(value)));
+      // Codes of 9 to 16 bits lie in 16.
+      unsigned codeBits = bitsOfValue.lookup(value), bits = codeBits > 8 ? 16 : 8;
       auto type = cast<RankedTensorType>(value.getType());
       auto codeType = RankedTensorType::get(type.getShape(), builder.getIntegerType(bits));
-      auto scheme = qnn::SchemeAttr::get(builder.getContext(), QuantizerPlacement::storageOf(value));
+      auto scheme = qnn::SchemeAttr::get(builder.getContext(), "s" + std::to_string(codeBits));
+      if (bits == 16)
+        if (Operation *op = value.getDefiningOp() ? value.getDefiningOp() : getOperation().getOperation())
+          remarkOn(op, true, "quantize", "activation",
+                   "'" + name + "': codes of " + std::to_string(codeBits) + " bits in 16" +
+                       (QuantizerPlacement::storageOf(value) == "s16" ? "" : ", as what shares its grid asks for"));
       Value scale = createConstant(builder, loc, name + "/scale", {}, ArrayRef<float>(grid.scale));
       Value zeroPoint = createConstant(builder, loc, name + "/zero_point", {}, bits, ArrayRef<int32_t>(grid.zeroPoint));
       Value codes;
@@ -79,7 +91,7 @@ struct PlaceQuantizers : bitwright::impl::PlaceQuantizersBase<PlaceQuantizers> {
         // A constant operand of an addition or product: its codes are known here.
         auto data = getConstant(value);
         SmallVector<int32_t> constants;
-        int32_t high = (1 << (bits - 1)) - 1;
+        int32_t high = (1 << (codeBits - 1)) - 1;
         for (float v : toFloats(*data))
           constants.push_back(
               std::min(std::max(int32_t(std::nearbyint(v / grid.scale)) + grid.zeroPoint, -high - 1), high));
@@ -97,8 +109,12 @@ struct PlaceQuantizers : bitwright::impl::PlaceQuantizersBase<PlaceQuantizers> {
         eraseIfUnused(value.getDefiningOp());
     }
     for (Operation &op : getOperation().getBody().front())
-      if (op.hasAttr(activationSchemeAttr) && classify(&op) != OpClass::Other && !placement.isInteger(&op) && !isDynamicallyScaled(&op) &&
-          !readsCodesAlready(&op))
+      if (placement.tooWide.contains(&op))
+        remarkOn(&op, false, "quantize", "float",
+                 "stays float: it reads or makes s16 activations, for which " +
+                     op.getName().stripDialect().str() + " has no integer form; choose activations.format: s8");
+      else if (op.hasAttr(activationSchemeAttr) && !op.hasAttr(keepFloatAttr) && classify(&op) != OpClass::Other &&
+               !placement.isInteger(&op) && !isDynamicallyScaled(&op) && !readsCodesAlready(&op))
         remarkOn(&op, false, "quantize", "float",
                  "stays float: it does not lie between two operations that run on codes");
   }

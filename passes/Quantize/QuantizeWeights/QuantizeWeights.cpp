@@ -9,6 +9,8 @@
 #include "lib/Weights/WeightStore.h"
 #include "passes/Quantize/QuantizableOps.h"
 #include "passes/Quantize/Remark.h"
+#include "passes/Quantize/RoundingMemo.h"
+#include "llvm/Support/FormatVariadic.h"
 
 namespace bitwright {
 #define GEN_PASS_DEF_QUANTIZEWEIGHTS
@@ -20,13 +22,25 @@ using namespace bitwright;
 
 namespace {
 struct QuantizeWeights : bitwright::impl::QuantizeWeightsBase<QuantizeWeights> {
+  LogicalResult initialize(MLIRContext *context) override {
+    RoundingMemo::install(context);
+    return success();
+  }
+
   void runOnOperation() override {
     gptqLayers = nearestLayers = 0;
     roundAll();
-    if (gptqLayers + nearestLayers)
-      remarkOn(getOperation(), nearestLayers == 0, "quantize", "gptq",
-               "gptq: " + std::to_string(gptqLayers) + " layers, " + std::to_string(nearestLayers) +
-                   " rounded to nearest instead");
+    unsigned layers = gptqLayers + nearestLayers;
+    if (!layers)
+      return;
+    Builder builder(&getContext());
+    getOperation()->setAttr(gptqAttr,
+                            builder.getDictionaryAttr({builder.getNamedAttr("fallbacks", builder.getI64IntegerAttr(nearestLayers)),
+                                                       builder.getNamedAttr("layers", builder.getI64IntegerAttr(layers))}));
+    remarkOn(getOperation(), nearestLayers == 0, "quantize", "gptq",
+             llvm::formatv("gptq: {0} layers, {1} kept rounding to nearest ({2:F1} %)", layers, nearestLayers,
+                           100.0 * nearestLayers / layers)
+                 .str());
   }
 
   void roundAll() {
@@ -93,6 +107,11 @@ struct QuantizeWeights : bitwright::impl::QuantizeWeightsBase<QuantizeWeights> {
     op->setOperand(1, dequantize);
     remarkOn(op, true, "quantize", "weight",
              scheme.getStorage().str() + ", " + std::to_string(result->scales.size()) + " scales");
+    if (result->narrowed)
+      remarkOn(op, true, "quantize", "accumulator",
+               std::to_string(result->narrowed) + " of " + std::to_string(result->scales.size()) +
+                   " scales are coarser so that sums stay in 32 bits (R14): codes of " +
+                   std::to_string(result->narrowestBits) + " bits or more");
     if (result->gptqRatio >= 0) {
       bool kept = result->gptqRatio <= 1;
       ++(kept ? gptqLayers : nearestLayers);

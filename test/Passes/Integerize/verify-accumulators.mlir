@@ -110,3 +110,39 @@ func.func @groups(%x: tensor<1x65536xi8> {qnn.name = "x"}) -> tensor<1x1x1xi32> 
   %1 = dyadic.linear_groups %x, %w, %z {name = "l", group = 65536 : i64, input_zero_point = -128 : i32} : (tensor<1x65536xi8>, tensor<1x65536xi8>, tensor<1x1xi8>) -> tensor<1x1x1xi32>
   return %1 : tensor<1x1x1xi32>
 }
+
+// -----
+
+// Codes of 16 bits count with what their producer's clamp leaves, through what moves them and a border that stays inside: 65536 *
+// 16384 = 2^30 fits.
+func.func @clamped(%x: tensor<1x1x1xi32> {qnn.name = "x"}) -> tensor<1x1xi32> {
+  %v = qnn.constant {name = "v", value = dense<[[32767, 32767, 2]]> : tensor<1x3xi16>} : tensor<1x3xi16>
+  %0 = dyadic.rescale %x {name = "r", multiplier = array<i32: 1073741824>, shift = array<i8: 31>, multiplier_bits = 31 : i64, rounding = #dyadic.rounding<half_up>, zero_point = 0 : i32, clamp = array<i32: -16384, 16383>} : (tensor<1x1x1xi32>) -> tensor<1x1x1xi16>
+  %1 = qnn.pad %0 {name = "p", low = array<i64: 0, 0, 1>, high = array<i64: 0, 0, 1>, mode = #qnn.pad_mode<constant>, value = 0.0 : f64} : (tensor<1x1x1xi16>) -> tensor<1x1x3xi16>
+  %2 = qnn.reshape %1 {name = "s", shape = affine_map<() -> (1, 3)>} : (tensor<1x1x3xi16>) -> tensor<1x3xi16>
+  %3 = dyadic.linear %2, %v {name = "l", input_zero_point = 0 : i32} : (tensor<1x3xi16>, tensor<1x3xi16>) -> tensor<1x1xi32>
+  return %3 : tensor<1x1xi32>
+}
+
+// -----
+
+// Without a clamp the type's codes count: 65536 * 32768 = 2^31.
+func.func @unclamped(%x: tensor<1x3xi16> {qnn.name = "x"}) -> tensor<1x1xi32> {
+  %v = qnn.constant {name = "v", value = dense<[[32767, 32767, 2]]> : tensor<1x3xi16>} : tensor<1x3xi16>
+  // expected-error@below {{V3: 'l', channel 0: the accumulator may reach 2147483648 with K = 3}}
+  %0 = dyadic.linear %x, %v {name = "l", input_zero_point = 0 : i32} : (tensor<1x3xi16>, tensor<1x3xi16>) -> tensor<1x1xi32>
+  return %0 : tensor<1x1xi32>
+}
+
+// -----
+
+// A quantizer's scheme says how many bits its codes have: 2 * 32767 * 4096 fits.
+func.func @narrow_scheme(%x: tensor<1x2xf32> {qnn.name = "x"}) -> tensor<1x1xi32> {
+  %s = qnn.constant {name = "s", value = dense<0.5> : tensor<f32>} : tensor<f32>
+  %v = qnn.constant {name = "v", value = dense<32767> : tensor<1x2xi16>} : tensor<1x2xi16>
+  %b = qnn.constant {name = "b", value = dense<[1879056383]> : tensor<1xi32>} : tensor<1xi32>
+  %0 = qnn.quantize %x, %s {name = "q", scheme = #qnn.scheme<s13, tensor>} : (tensor<1x2xf32>, tensor<f32>) -> tensor<1x2xi16>
+  // 65534 * 4096 + 1879056383 = 2147483647
+  %1 = dyadic.linear %0, %v, %b {name = "l", input_zero_point = 0 : i32} : (tensor<1x2xi16>, tensor<1x2xi16>, tensor<1xi32>) -> tensor<1x1xi32>
+  return %1 : tensor<1x1xi32>
+}

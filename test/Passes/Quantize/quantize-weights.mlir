@@ -1,4 +1,5 @@
 // RUN: quant-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(quantize-weights))' | FileCheck %s
+// RUN: quant-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(quantize-weights))' --remarks-filter=quantize --remark-format=emitRemark 2>&1 | FileCheck %s --check-prefix=REMARK
 
 // Row 0: absmax 1.27, scale 0.01, codes 127 and round(-0.5/0.01) = -50. Row 1: absmax 2.54, scale 0.02, codes 0.3/0.02 = 15 and 127.
 // CHECK-LABEL: func.func @linear
@@ -66,5 +67,22 @@ func.func @six_bits(%x: tensor<1x2xi8> {qnn.name = "x"}) -> tensor<1x1xf32> {
   %w = qnn.constant {name = "w", value = dense<[[1.0, -0.5]]> : tensor<1x2xf32>} : tensor<1x2xf32>
   %0 = qnn.dequantize %x, %s {name = "x/dequantize", scheme = #qnn.scheme<s8, tensor>} : (tensor<1x2xi8>, tensor<f32>) -> tensor<1x2xf32>
   %1 = qnn.linear %0, %w {name = "first", qnn.weight_scheme = #qnn.scheme<s6, axis 0>} : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x1xf32>
+  return %1 : tensor<1x1xf32>
+}
+
+// -----
+
+// R14 with 16-bit weights: 4096 * 32767 * 255 = 3.4e10. As much as one step of all weights is kept for rounding: 4096 * 255 / (2^31
+// - 2 - 4096 * 255) = 4.8661e-4, codes up to 2055: 13 bits with their sign.
+// CHECK-LABEL: func.func @accumulator
+// CHECK: "w/codes"{{.*}} : tensor<1x4096xi16>
+// CHECK: qnn.constant {name = "w/scale", value = dense<4.8661{{[0-9]*}}E-4> : tensor<1xf32>}
+// REMARK: 1 of 1 scales are coarser so that sums stay in 32 bits (R14): codes of 13 bits or more
+func.func @accumulator(%x: tensor<1x4096xi8> {qnn.name = "x"}) -> tensor<1x1xf32> {
+  %s = qnn.constant {name = "s", value = dense<0.5> : tensor<f32>} : tensor<f32>
+  %z = qnn.constant {name = "z", value = dense<-128> : tensor<i8>} : tensor<i8>
+  %w = qnn.constant {name = "w", value = dense<1.0> : tensor<1x4096xf32>} : tensor<1x4096xf32>
+  %0 = qnn.dequantize %x, %s, %z {name = "x/dequantize", scheme = #qnn.scheme<s8, tensor>} : (tensor<1x4096xi8>, tensor<f32>, tensor<i8>) -> tensor<1x4096xf32>
+  %1 = qnn.linear %0, %w {name = "first", qnn.weight_scheme = #qnn.scheme<s16, axis 0>} : (tensor<1x4096xf32>, tensor<1x4096xf32>) -> tensor<1x1xf32>
   return %1 : tensor<1x1xf32>
 }
