@@ -34,7 +34,6 @@ static cl::list<std::string> activations("activations", cl::CommaSeparated, cl::
 static cl::opt<unsigned> plans("plans", cl::init(10), cl::desc("random plans"));
 static cl::opt<unsigned> threads("thread-count", cl::init(1));
 static cl::opt<unsigned> seed("plan-seed", cl::init(1));
-static cl::opt<unsigned> runs("runs", cl::init(0), cl::desc("timed runs of a plan; 0: about a second"));
 static cl::opt<double> share("share", cl::init(70), cl::desc("limit: this many percent of the span"));
 static cl::opt<std::string> tablePath("latencies", cl::desc("table of kernel times, read and extended"));
 
@@ -66,24 +65,34 @@ public:
         points[point] += bytes;
     return points.empty() ? 0 : *std::max_element(points.begin(), points.end());
   }
-  /// Compiles, runs, prints; the measured latency.
-  double measure(llvm::StringRef name, llvm::ArrayRef<unsigned> choices) {
-    func::FuncOp planned = original.clone();
-    FormatPlan plan = planOf(problem, choices);
-    plan.digest.clear();
-    check(applyPlan(planned, plan));
-    MeasuredPlan found = check(measureLatency(planned, sample, threads, runs));
-    planned.erase();
-    double predicted = sum("latency", choices);
-    llvm::outs() << llvm::left_justify(name, 12)
-                 << llvm::format("%9.3f %9.3f %+7.1f %%", predicted, found.latency,
-                                 100 * (predicted / found.latency - 1))
-                 << llvm::format("  %10.0f %10llu %+6.2f %%", sum("bytes", choices),
-                                 (unsigned long long)found.weightBytes,
-                                 100 * (sum("bytes", choices) / double(found.weightBytes) - 1))
-                 << llvm::format("  %11.0f %11llu %+6.1f %%\n", peak(choices), (unsigned long long)found.arenaBytes,
-                                 100 * (peak(choices) / double(found.arenaBytes) - 1));
-    return found.latency;
+  struct NamedPlan {
+    std::string name;
+    std::vector<unsigned> choices;
+  };
+  /// Compiles, runs, prints; the measured latencies.
+  std::vector<double> measure(llvm::ArrayRef<NamedPlan> plans) {
+    std::vector<func::FuncOp> funcs;
+    for (const NamedPlan &named : plans) {
+      funcs.push_back(original.clone());
+      FormatPlan plan = planOf(problem, named.choices);
+      plan.digest.clear();
+      check(applyPlan(funcs.back(), plan));
+    }
+    auto measured = check(measureLatencies(funcs, sample, threads));
+    std::vector<double> latencies;
+    for (auto [func, named, found] : llvm::zip(funcs, plans, measured)) {
+      func.erase();
+      latencies.push_back(found.latency);
+      double latency = sum("latency", named.choices), bytes = sum("bytes", named.choices), arena = peak(named.choices);
+      auto percent = [](double predicted, double found) { return 100 * (predicted / found - 1); };
+      llvm::outs() << llvm::left_justify(named.name, 12)
+                   << llvm::format("%9.3f %9.3f %+7.1f %%", latency, found.latency, percent(latency, found.latency))
+                   << llvm::format("  %10.0f %10llu %+6.2f %%", bytes, (unsigned long long)found.weightBytes,
+                                   percent(bytes, double(found.weightBytes)))
+                   << llvm::format("  %11.0f %11llu %+6.1f %%\n", arena, (unsigned long long)found.arenaBytes,
+                                   percent(arena, double(found.arenaBytes)));
+    }
+    return latencies;
   }
   /// One format for all activations of a class, as the ties ask.
   std::vector<unsigned> random(std::mt19937 &engine) const {
@@ -160,19 +169,19 @@ int main(int argc, char **argv) {
       choice.loss = choice.weight == "-" ? 0 : -group.elements * bitsOf(choice.weight);
 
   Bench bench(func, std::move(units), std::move(problem), std::move(sample));
-  llvm::outs() << "plan         latency in ms: predicted, measured    bytes: predicted, file         peak: predicted, arena\n";
   std::vector<unsigned> fastest = bench.extreme(1), slowest = bench.extreme(-1);
-  bench.measure("fastest", fastest);
-  bench.measure("slowest", slowest);
-  std::mt19937 engine(seed);
-  for (unsigned i = 0; i < plans; ++i)
-    bench.measure("random " + std::to_string(i), bench.random(engine));
   double low = bench.sum("latency", fastest), high = bench.sum("latency", slowest);
   double limit = low + share / 100 * (high - low);
   auto budgets = check(solver::parseBudgets("latency <= " + std::to_string(limit) + " ms"));
   auto plan = check(solver::solve(bench.problem, budgets));
-  std::vector<unsigned> chosen(plan.choices.begin(), plan.choices.end());
-  double measured = bench.measure("budget", chosen);
+  std::vector<Bench::NamedPlan> named = {
+      {"fastest", fastest}, {"slowest", slowest}, {"budget", {plan.choices.begin(), plan.choices.end()}}};
+  std::mt19937 engine(seed);
+  for (unsigned i = 0; i < plans; ++i)
+    named.push_back({"random " + std::to_string(i), bench.random(engine)});
+  llvm::outs() << "plan         latency in ms: predicted, measured    bytes: predicted, file         peak: predicted, "
+                  "arena\n";
+  double measured = bench.measure(named)[2];
   llvm::outs() << llvm::format("limit %.3f ms (%.0f %% from %.3f to %.3f): measured %.3f, %.1f %% of it\n", limit,
                                double(share), low, high, measured, 100 * measured / limit);
   return measured <= 1.1 * limit ? 0 : 1;

@@ -24,10 +24,13 @@ using namespace bitwright;
 
 namespace {
 
-double medianOf(std::vector<double> values) {
-  auto middle = values.begin() + ptrdiff_t(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return values.empty() ? 0 : *middle;
+/// The lower quartile: what else runs on the machine for up to three quarters of the time does not count.
+double typicalOf(std::vector<double> values) {
+  if (values.empty())
+    return 0;
+  auto place = values.begin() + ptrdiff_t(values.size() / 4);
+  std::nth_element(values.begin(), place, values.end());
+  return *place;
 }
 
 /// What compilations put into the weight store leaves it again.
@@ -85,22 +88,24 @@ public:
       return llvm::Error::success();
     walls.push_back(passed.count());
     launches.resize(bw_session_profile_count(session, 0));
-    double sum = 0;
     for (size_t i = 0; i < launches.size(); ++i) {
       bw_profile_entry entry;
       if (bw_session_profile(session, 0, i, &entry) != BW_OK)
         return runtimeError();
       launches[i].push_back(double(entry.nanoseconds) * 1e-6);
-      sum += launches[i].back();
     }
-    overheads.push_back(passed.count() - sum);
     return llvm::Error::success();
   }
   size_t numLaunches() const { return bw_session_profile_count(session, 0); }
-  double launch(size_t i) const { return medianOf(launches[i]); }
-  double wall() const { return medianOf(walls); }
-  /// What a run takes beside its launches.
-  double overhead() const { return std::max(0.0, medianOf(overheads)); }
+  double launch(size_t i) const { return typicalOf(launches[i]); }
+  double wall() const { return typicalOf(walls); }
+  /// What a run takes beside its launches; with it the launches' times add up to the run's.
+  double overhead() const {
+    double rest = wall();
+    for (size_t i = 0; i < launches.size(); ++i)
+      rest -= launch(i);
+    return std::max(0.0, rest);
+  }
   bw_model *getModel() const { return model->get(); }
 
 private:
@@ -134,26 +139,22 @@ private:
   std::vector<bw_tensor> inputs, outputs;
   std::vector<std::vector<uint8_t>> data;
   std::vector<std::vector<double>> launches; ///< by launch, a time each run
-  std::vector<double> walls, overheads;
+  std::vector<double> walls;
 };
 
-/// Runs the models in turn, so that a machine that becomes slower favours none of them. In each turn the first run
-/// brings the model's weights back into the caches. `runs` in all for each; 0: about a second each.
-llvm::Error timeAll(llvm::ArrayRef<TimedModel *> models, unsigned runs,
-                    llvm::function_ref<void(unsigned done, unsigned all)> progress) {
+/// Runs the models in turn, so that a machine that becomes slower favours none of them; about two seconds each. In each
+/// turn the first run brings the model's weights back into the caches.
+llvm::Error timeAll(llvm::ArrayRef<TimedModel *> models) {
   constexpr unsigned perTurn = 3;
-  unsigned turns = (runs + perTurn - 1) / perTurn;
-  for (unsigned turn = 0; turn < std::max(1u, turns); ++turn) {
-    auto start = std::chrono::steady_clock::now();
+  auto start = std::chrono::steady_clock::now();
+  for (unsigned turn = 0; turn < 100; ++turn) {
+    std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+    if (turn >= 5 && passed.count() > 2 * double(models.size()))
+      break;
     for (TimedModel *model : models)
       for (unsigned i = 0; i <= perTurn; ++i)
-        if (llvm::Error error = model->run(i > 0))
+        if (llvm::Error error = model->run(/*keep=*/i > 0))
           return error;
-    if (!runs && turn == 0) {
-      std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
-      turns = unsigned(std::clamp(double(models.size()) / passed.count(), 5.0, 30.0));
-    }
-    progress(turn + 1, turns);
   }
   return llvm::Error::success();
 }
@@ -285,10 +286,14 @@ std::string describe(kernel::FusedOp fused, const DimensionValues &dims) {
       if (isStructural(attr))
         all << " " << attr.getName().strref() << "=" << attr.getValue();
     all << "\n";
-    if (isProductOp(&op))
-      for (StringRef name : {"groups", "strides"})
-        if (Attribute attr = op.getAttr(name))
-          os << " " << name << "=" << attr;
+    if (isProductOp(&op)) {
+      if (auto groups = op.getAttrOfType<IntegerAttr>("groups"); groups && groups.getInt() != 1)
+        os << " groups " << groups.getInt();
+      if (auto strides = op.getAttrOfType<DenseI64ArrayAttr>("strides")) {
+        os << " strides ";
+        llvm::interleave(strides.asArrayRef(), os, "x");
+      }
+    }
   }
   // An input that is a constant is packed when the network is compiled.
   for (Value input : fused.getInputs())
@@ -415,21 +420,41 @@ SmallVector<Variant> variantsOf(const solver::AllocationProblem &problem, const 
 // One plan
 //===----------------------------------------------------------------------===//
 
-llvm::Expected<MeasuredPlan> bitwright::measureLatency(func::FuncOp func, const Sample &sample, unsigned threads,
-                                                       unsigned runs) {
-  TemporaryWeights temporary(func.getContext());
-  auto graph = integerGraph(func);
-  if (!graph)
-    return graph.takeError();
-  auto timed = TimedModel::create(std::move(*graph), sample, threads);
-  if (!timed)
-    return timed.takeError();
-  if (llvm::Error error = timeAll({timed->get()}, runs, [](unsigned, unsigned) {}))
+llvm::Expected<std::vector<MeasuredPlan>> bitwright::measureLatencies(llvm::ArrayRef<func::FuncOp> funcs,
+                                                                      const Sample &sample, unsigned threads) {
+  if (funcs.empty())
+    return std::vector<MeasuredPlan>();
+  func::FuncOp first = funcs.front();
+  TemporaryWeights temporary(first.getContext());
+  std::vector<std::unique_ptr<TimedModel>> timed;
+  std::vector<TimedModel *> models;
+  for (func::FuncOp func : funcs) {
+    auto graph = integerGraph(func);
+    if (!graph)
+      return graph.takeError();
+    auto model = TimedModel::create(std::move(*graph), sample, threads);
+    if (!model)
+      return model.takeError();
+    models.push_back(model->get());
+    timed.push_back(std::move(*model));
+  }
+  if (llvm::Error error = timeAll(models))
     return std::move(error);
-  bw_model_stats stats;
-  if (bw_model_get_stats((*timed)->getModel(), &stats) != BW_OK)
-    return runtimeError();
-  return MeasuredPlan{(*timed)->wall(), stats.arena_bytes, stats.weight_bytes};
+  std::vector<MeasuredPlan> results;
+  for (TimedModel *model : models) {
+    bw_model_stats stats;
+    if (bw_model_get_stats(model->getModel(), &stats) != BW_OK)
+      return runtimeError();
+    results.push_back({model->wall(), stats.arena_bytes, stats.weight_bytes});
+  }
+  return results;
+}
+
+llvm::Expected<MeasuredPlan> bitwright::measureLatency(func::FuncOp func, const Sample &sample, unsigned threads) {
+  auto results = measureLatencies({func}, sample, threads);
+  if (!results)
+    return results.takeError();
+  return results->front();
 }
 
 //===----------------------------------------------------------------------===//
@@ -462,7 +487,7 @@ static llvm::Error addLatency(solver::AllocationProblem &problem, SmallVector<Va
       options.progress(index + 1, variants.size() + 1);
   }
   if (!models.empty()) {
-    if (llvm::Error error = timeAll(models, 0, [](unsigned, unsigned) {}))
+    if (llvm::Error error = timeAll(models))
       return error;
     // A kernel that occurs several times, also in several networks, has one time.
     llvm::StringMap<std::vector<double>> found;
@@ -512,7 +537,7 @@ static llvm::Error addLatency(solver::AllocationProblem &problem, SmallVector<Va
       }
       choice.costs.push_back(times[best][g]);
     }
-  problem.groups[rest].choices[0].costs.push_back(medianOf(rests));
+  problem.groups[rest].choices[0].costs.push_back(typicalOf(rests));
   return llvm::Error::success();
 }
 

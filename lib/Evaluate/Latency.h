@@ -17,15 +17,17 @@
 namespace bitwright {
 
 struct MeasuredPlan {
-  double latency = 0;      ///< milliseconds of a run: the median
+  double latency = 0;      ///< milliseconds of a run: the lower quartile
   uint64_t arenaBytes = 0; ///< of the activations, for the largest dimensions
   uint64_t weightBytes = 0;
 };
 
 /// Time of one run of `sample` through `func` (after assign-schemes, with ranges and the formats of a plan), as it
-/// would be compiled for this machine. `func` stays as it is. `runs`: timed ones; 0: enough for about a second.
-llvm::Expected<MeasuredPlan> measureLatency(mlir::func::FuncOp func, const Sample &sample, unsigned threads = 1,
-                                            unsigned runs = 0);
+/// would be compiled for this machine. `func` stays as it is.
+llvm::Expected<MeasuredPlan> measureLatency(mlir::func::FuncOp func, const Sample &sample, unsigned threads = 1);
+/// Of several, run in turn: they compare whatever else the machine does meanwhile.
+llvm::Expected<std::vector<MeasuredPlan>> measureLatencies(llvm::ArrayRef<mlir::func::FuncOp> funcs,
+                                                           const Sample &sample, unsigned threads = 1);
 
 /// The part of addCosts that asks for compiled networks: the metric `latency` and the memory points. The problem has
 /// its group "(rest)" already.
