@@ -49,7 +49,8 @@ llvm::Expected<FormatPlan> bitwright::readPlan(llvm::StringRef path) {
                                      "': expected 'name', and 'weight' or 'activation', in each of 'groups'");
     if (!names.insert(*name).second)
       return llvm::createStringError("plan '" + path + "': '" + *name + "' is named twice");
-    plan.units.push_back({name->str(), weight.value_or("").str(), activation.value_or("").str()});
+    if (weight.value_or("") != "-" || activation) // what only costs has no formats
+      plan.units.push_back({name->str(), weight.value_or("").str(), activation.value_or("").str()});
   }
   return plan;
 }

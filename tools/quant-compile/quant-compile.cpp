@@ -8,7 +8,6 @@
 #include "dialects/Exec/Exec.h"
 #include "dialects/Qnn/Qnn.h"
 #include "lib/Artifact/Artifact.h"
-#include "lib/Evaluate/Allocation.h"
 #include "lib/Evaluate/CompiledRunner.h"
 #include "lib/Evaluate/SelfCheck.h"
 #include "lib/ImportOnnx/ImportOnnx.h"
@@ -22,6 +21,7 @@
 #include "passes/Package/ExecToArtifact.h"
 #include "passes/Pipelines/Pipelines.h"
 #include "passes/Quantize/QuantizableOps.h"
+#include "tools/quant-compile/Allocation.h"
 #include "tools/quant-compile/Report.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
@@ -75,9 +75,33 @@ struct Flags {
                                 cl::cat(category)};
   cl::opt<unsigned> threadCount{"threads", cl::desc("Threads of calibration (default: all cores)"), cl::init(0),
                                 cl::cat(category)};
-  cl::list<std::string> budgets{"budget", cl::desc("Reserved for precision allocation"), cl::cat(category)};
-  cl::opt<std::string> planIn{"plan-in", cl::desc("Reserved for precision allocation"), cl::cat(category)};
-  cl::opt<std::string> planOut{"plan-out", cl::desc("Reserved for precision allocation"), cl::cat(category)};
+  cl::list<std::string> budgets{"budget", cl::desc("Choose formats within limits: 'size <= 60 %, latency <= 5 ms'"),
+                                cl::cat(category)};
+  cl::opt<std::string> choices{"choices", cl::desc("Formats to choose from (s8,s4/s8)"),
+                               cl::value_desc("WEIGHTS[/ACTIVATIONS]"), cl::cat(category)};
+  cl::list<std::string> keep{"keep", cl::desc("Layers that take this format"), cl::value_desc("PATTERN=CHOICE"),
+                             cl::cat(category)};
+  cl::list<std::string> forbid{"forbid", cl::desc("Layers that never take it"), cl::value_desc("PATTERN=CHOICE"),
+                               cl::cat(category)};
+  cl::opt<std::string> sensitivities{"sensitivities",
+                                     cl::desc("File of measured losses: read, gone on with, written"),
+                                     cl::value_desc("FILE.json"), cl::cat(category)};
+  cl::opt<std::string> sensitivityMetric{"sensitivity-metric",
+                                         cl::desc("Loss that is minimised: output, user, weight_mse or output_mse"),
+                                         cl::cat(category)};
+  cl::opt<std::string> metricCommand{"metric", cl::desc("A process that computes the loss of outputs"),
+                                     cl::value_desc("COMMAND"), cl::cat(category)};
+  cl::opt<std::string> latencies{"latencies", cl::desc("Table of kernel times: read, and extended by what is measured"),
+                                 cl::value_desc("FILE.json"), cl::cat(category)};
+  cl::opt<unsigned> pareto{"pareto", cl::desc("Also solve for N limits of the first budget"), cl::value_desc("N"),
+                           cl::init(0), cl::cat(category)};
+  cl::opt<unsigned> rankCheck{"rank-check", cl::desc("Measure N random plans, as many of the chosen plan's size, uniform "
+                                                     "and greedy ones"),
+                              cl::value_desc("N"), cl::init(0), cl::cat(category)};
+  cl::opt<std::string> planIn{"plan-in", cl::desc("Take the formats of this plan"), cl::value_desc("FILE.json"),
+                              cl::cat(category)};
+  cl::opt<std::string> planOut{"plan-out", cl::desc("Write the chosen plan"), cl::value_desc("FILE.json"),
+                               cl::cat(category)};
   cl::opt<std::string> reportPath{"report", cl::desc("Write a page of what was decided and why; FILE.json beside it"),
                                   cl::value_desc("FILE.html"), cl::cat(category)};
 };
@@ -100,7 +124,7 @@ public:
     lastShown = 0;
     begin = std::chrono::steady_clock::now();
   }
-  void update(uint64_t done) {
+  void update(uint64_t done, const std::string &what = " samples") {
     bool terminal = llvm::sys::Process::StandardErrIsDisplayed();
     // A log gets a line every ten seconds, a terminal one line that counts.
     double now = seconds();
@@ -108,7 +132,7 @@ public:
       return;
     lastShown = now;
     shown = true;
-    llvm::errs() << (terminal ? "\r" : "") << "  " << text << ": " << done << " samples, "
+    llvm::errs() << (terminal ? "\r" : "") << "  " << text << ": " << done << what << ", "
                  << llvm::format("%.0f s", now) << (terminal ? "" : "\n");
   }
   void finish() {
@@ -132,6 +156,7 @@ private:
 class Driver {
 public:
   Exit run() {
+    allocation.emplace(allocationRequest());
     if (Exit code = checkOptions(); code != Done)
       return code;
     auto loadedRecipe = Recipe::load(flags->recipeName);
@@ -195,14 +220,8 @@ private:
       return fail("--report: expected a file that ends in .html (its data go beside it, as .json), found '" +
                       flags->reportPath + "'",
                   BadUsage);
-    if (!flags->budgets.empty() && !flags->planIn.empty())
-      return fail("expected one of --budget and --plan-in: a plan has its formats already", BadUsage);
-    if (!flags->budgets.empty() && flags->calibrationPath.empty())
-      return fail(
-          "--budget measures how much each layer's rounding changes the output: expected --calibration FILE.npz|DIR",
-          BadUsage);
-    if (!flags->planOut.empty() && flags->budgets.empty())
-      return fail("--plan-out writes what --budget decides: expected --budget", BadUsage);
+    if (llvm::Error error = allocation->check())
+      return fail(llvm::toString(std::move(error)), BadUsage);
     auto last = parseStage(flags->compileTo);
     if (!last)
       return fail("--compile-to: expected a stage (import, simplify, calibrate, transform, allocate, quantize, "
@@ -216,16 +235,9 @@ private:
         return fail("--compile-from: expected a stage before package, found '" + flags->compileFrom + "'", BadUsage);
       firstStage = Stage(unsigned(*first) + 1);
     }
-    if ((!flags->budgets.empty() || !flags->planIn.empty()) &&
-        (lastStage < Stage::Allocate || firstStage > Stage::Allocate))
+    if (allocation->isWanted() && (lastStage < Stage::Allocate || firstStage > Stage::Allocate))
       return fail("--budget and --plan-in act in the stage allocate, which --compile-from and --compile-to leave out",
                   BadUsage);
-    if (!flags->budgets.empty()) {
-      auto parsed = solver::parseBudgets(llvm::join(flags->budgets, ","));
-      if (!parsed)
-        return fail("--budget: " + llvm::toString(parsed.takeError()), BadUsage);
-      budgets = std::move(*parsed);
-    }
     if (lastStage < firstStage)
       return fail("--compile-to=" + flags->compileTo + " lies before what --compile-from=" + flags->compileFrom +
                       " continues with",
@@ -292,64 +304,35 @@ private:
     return Done;
   }
 
-  /// --plan-in and --budget: formats of weights, over what the recipe said.
-  Exit allocate() {
-    if (flags->planIn.empty() && flags->budgets.empty())
-      return Done;
-    if (!recipe.quantize)
-      return fail("--budget and --plan-in choose formats of layers that the recipe quantizes: expected another recipe "
-                  "than '" +
-                  flags->recipeName + "'");
-    func::FuncOp func = mainFunction();
-    if (!flags->planIn.empty()) {
-      auto formats = readPlan(flags->planIn);
-      if (!formats)
-        return fail(llvm::toString(formats.takeError()));
-      if (llvm::Error error = applyPlan(func, *formats))
-        return fail(flags->planIn + ": " + llvm::toString(std::move(error)));
-      return Done;
-    }
-    auto data = CalibrationData::open(flags->calibrationPath, func);
-    if (!data)
-      return fail(llvm::toString(data.takeError()));
-    AllocationOptions options;
-    options.threads = flags->threadCount ? flags->threadCount : std::thread::hardware_concurrency();
-    options.progress = [&](uint64_t done, uint64_t) { progress.update(done); };
-    std::vector<std::string> fixed;
-    auto problem = measureSensitivities(func, **data, options, fixed);
-    if (!problem)
-      return fail(llvm::toString(problem.takeError()));
-    for (const std::string &name : fixed)
-      llvm::errs() << "quant-compile: allocate: '" << name
-                   << "' keeps the recipe's format: its weight is not a constant of codes of one kernel\n";
-    if (llvm::Error error = solver::checkBudgets(*problem, budgets))
-      return fail("--budget: " + llvm::toString(std::move(error)));
-    auto plan = solver::solve(*problem, budgets);
-    if (!plan)
-      return fail("--budget: " + llvm::toString(plan.takeError()));
-    llvm::StringMap<std::string> formats;
-    for (auto [group, choice] : llvm::zip(problem->groups, plan->choices))
-      formats[group.name] = group.choices[choice].weight;
-    if (llvm::Error error = applyPlan(func, formats))
-      return fail(llvm::toString(std::move(error)), Internal);
-    auto measured = measurePlan(func, **data, options);
-    if (!measured)
-      return fail(llvm::toString(measured.takeError()));
-    progress.finish();
-    llvm::errs() << "quant-compile: allocate: " << llvm::format("%.2f", plan->averageBits) << " bits on average; "
-                 << problem->lossName << llvm::format(" %.4g predicted, %.4g measured\n", plan->loss, *measured);
-    if (!flags->planOut.empty())
-      return writePlan(solver::printPlan(*problem, *plan));
-    return Done;
+  AllocationRequest allocationRequest() {
+    AllocationRequest request;
+    request.budgets = flags->budgets;
+    request.keep = flags->keep;
+    request.forbid = flags->forbid;
+    request.choices = flags->choices;
+    request.planIn = flags->planIn;
+    request.planOut = flags->planOut;
+    request.sensitivities = flags->sensitivities;
+    request.sensitivityMetric = flags->sensitivityMetric;
+    request.metricCommand = flags->metricCommand;
+    request.latencies = flags->latencies;
+    request.calibration = flags->calibrationPath;
+    request.pareto = flags->pareto;
+    request.rankCheck = flags->rankCheck;
+    request.threads = flags->threadCount ? flags->threadCount : std::thread::hardware_concurrency();
+    return request;
   }
 
-  /// Under a temporary name first: an old plan is not lost.
-  Exit writePlan(const std::string &text) {
-    auto error = llvm::writeToOutput(flags->planOut, [&](llvm::raw_ostream &stream) {
-      stream << text;
-      return llvm::Error::success();
-    });
-    return error ? fail("--plan-out: " + llvm::toString(std::move(error))) : Done;
+  /// --plan-in and --budget: formats of weights and activations, over what the recipe said.
+  Exit allocate() {
+    if (!allocation->isWanted())
+      return Done;
+    auto show = [&](llvm::StringRef step, uint64_t done, uint64_t all) {
+      progress.update(done, " of " + std::to_string(all) + " trials (" + step.str() + ")");
+    };
+    if (llvm::Error error = allocation->run(mainFunction(), recipe, show))
+      return fail(llvm::toString(std::move(error)));
+    return Done;
   }
 
   /// Remembers which operations the recipe wants in integers.
@@ -460,7 +443,7 @@ private:
     report.record.plan = flags->planIn;
     if (stage == Stage::Allocate && recipe.quantize)
       report.noteAllocated(mainFunction(), context.getOrLoadDialect<qnn::QnnDialect>()->getStatistics().get(),
-                           decisions ? &*decisions : nullptr);
+                           allocation->getDecisions());
     if (stage == Stage::Quantize && recipe.quantize)
       report.noteQuantized(mainFunction());
   }
@@ -599,11 +582,10 @@ private:
   std::vector<DimBinding> dims;
   Stage firstStage = Stage::Import, lastStage = Stage::Package;
   std::vector<std::string> gpuTargets;
-  std::vector<solver::Budget> budgets;
+  std::optional<Allocation> allocation;
   Progress progress;
   std::string calibrationDigest;
   std::optional<std::pair<int64_t, int64_t>> gptq; ///< layers whose recipe asks for it, and those it kept nearest
-  std::optional<Decisions> decisions; ///< with --budget
   ReportCollector report;
   uint64_t weightBytes = 0, arenaBytes = 0;
   size_t kernels = 0, launches = 0;
