@@ -318,14 +318,15 @@ llvm::Expected<TwoLevelWeight> decomposeTwoLevel(llvm::StringRef name, llvm::Arr
         return llvm::createStringError("'" + name + "', row " + llvm::Twine(row) + ", group " + llvm::Twine(g) +
                                        ": R16: expected 8-bit weights in [-127, 127], found " +
                                        llvm::Twine(low <= -128 ? low : high));
-      int64_t scale = 1;
+      // The largest scale has the smallest codes: no more bits than the encoder's.
+      int64_t scale = low == high ? 1 : twoLevelMaxScale;
       auto fits = [&](int64_t s) {
         return (high - low) / s < (int64_t(1) << bits) &&
                std::all_of(codes.begin(), codes.end(), [&](int64_t w) { return (w - low) % s == 0; });
       };
-      while (scale <= twoLevelMaxScale && !fits(scale))
-        ++scale;
-      if (scale > twoLevelMaxScale)
+      while (scale >= 1 && !fits(scale))
+        --scale;
+      if (scale < 1)
         return llvm::createStringError("'" + name + "', row " + llvm::Twine(row) + ", group " + llvm::Twine(g) +
                                        ": R16: expected weights code * S + m with codes of " + llvm::Twine(bits) +
                                        " bits and S in 1..17, found none that gives all of them");

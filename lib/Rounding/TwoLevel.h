@@ -73,9 +73,9 @@ void normaliseTwoLevel(TwoLevelWeight &weight);
 llvm::Error checkTwoLevel(llvm::StringRef name, const TwoLevelWeight &weight);
 
 /// The two levels of 8-bit codes [rows, columns] that an encoder above made, found again from the codes alone: m_g is
-/// the smallest of the group, S_g the smallest in 1..17 of which all distances to it are multiples of at most
-/// 2^bits - 1. Normalised; row scales are left empty. The error names `name`, the row and the group that has no such
-/// S_g.
+/// the smallest of the group, S_g the largest in 1..17 of which all distances to it are multiples of at most 2^bits - 1
+/// (1 where all are equal), so that codes of an encoder with fewer bits have no more than that. Normalised; row scales
+/// are left empty. The error names `name`, the row and the group that has no such S_g.
 llvm::Expected<TwoLevelWeight> decomposeTwoLevel(llvm::StringRef name, llvm::ArrayRef<int64_t> w8, int64_t rows,
                                                  int64_t columns, int64_t groupSize, int bits = 4);
 

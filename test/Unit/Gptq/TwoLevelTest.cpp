@@ -308,13 +308,17 @@ TEST(TwoLevel, FoundAgainFromBytes) {
       std::vector<int64_t> bytes;
       for (int64_t i = 0; i < 6 * 64; ++i)
         bytes.push_back(encoded->w8(i / 64, i % 64));
-      auto found = decomposeTwoLevel("w", bytes, 6, 64, 16, bits);
+      auto found = decomposeTwoLevel("w", bytes, 6, 64, 16); // need not know the encoder's bits
       ASSERT_TRUE(bool(found)) << llvm::toString(found.takeError());
       for (int64_t i = 0; i < 6 * 64; ++i) {
         EXPECT_EQ(found->w8(i / 64, i % 64), bytes[size_t(i)]);
         EXPECT_LT(found->codes[size_t(i)], 1 << bits);
       }
     }
+  auto equal = decomposeTwoLevel("w", {5, 5, 5}, 1, 3, 3);
+  ASSERT_TRUE(bool(equal)) << llvm::toString(equal.takeError());
+  EXPECT_EQ(equal->groups[0].scale, 1);
+  EXPECT_EQ(equal->codes, (std::vector<uint8_t>{0, 0, 0}));
   // Distances 1 and 200: no S up to 17 divides both and leaves 4 bits.
   auto none = decomposeTwoLevel("w", {-100, -99, 100}, 1, 3, 3);
   ASSERT_FALSE(bool(none));
