@@ -236,7 +236,7 @@ void ReportCollector::noteQuantized(func::FuncOp func) {
 void ReportCollector::noteFile(const artifact::Model &model) {
   double bytes = 0;
   for (const artifact::Weight &weight : model.weights)
-    bytes += double(weight.bytes.size());
+    bytes += double(artifact::storedBytes(weight));
   record.fileWeightBytes = bytes;
   record.arenaBytes = double(model.arenaBytes);
   record.kernels = double(model.kernels.size());

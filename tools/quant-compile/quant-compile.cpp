@@ -521,7 +521,7 @@ private:
     if (!artifact::writeArtifact(*artifact, flags->outputPath, error))
       return fail(error);
     for (const artifact::Weight &weight : artifact->weights)
-      weightBytes += weight.bytes.size();
+      weightBytes += artifact::storedBytes(weight);
     kernels = artifact->kernels.size();
     launches = artifact->entries.front().launches.size();
     arenaBytes = artifact->arenaBytes;
