@@ -21,13 +21,14 @@ class Writer {
 public:
   json::Array omitted;
 
+  /// The key is copied: the object would only refer to its text.
   void number(json::Object &object, llvm::StringRef key, double value, const std::string &where) {
     if (std::isfinite(value)) {
       // Whole numbers without an exponent or a fraction, as scripts expect counts.
       if (value == std::floor(value) && std::fabs(value) < 9007199254740992.0)
-        object[key] = int64_t(value);
+        object[key.str()] = int64_t(value);
       else
-        object[key] = value;
+        object[key.str()] = value;
     } else {
       omitted.push_back(mended(where + ": " + key.str() + " is not finite"));
     }

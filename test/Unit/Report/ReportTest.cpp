@@ -93,6 +93,11 @@ TEST(Report, DecisionsBecomeLayers) {
   EXPECT_DOUBLE_EQ(allocation.budgets[0].limit, 2.6); // in kB, as the user wrote it
   EXPECT_DOUBLE_EQ(allocation.budgets[0].used, 2.5);
   EXPECT_EQ(*allocation.measured, 0.6);
+  json::Value twin = toJson(record);
+  const json::Object &totals = *objectOf(twin).getObject("allocation")->getObject("totals");
+  EXPECT_EQ(totals.size(), 3u); // keys outlive the record's own text
+  EXPECT_EQ(totals.getInteger("bytes"), 2500);
+  EXPECT_EQ(totals.getInteger("bops"), 160);
   EXPECT_EQ(allocation.trials[0].kind, "uniform");
   EXPECT_DOUBLE_EQ(*allocation.trials[0].used, 3);
 }
