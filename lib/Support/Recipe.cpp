@@ -135,12 +135,22 @@ public:
       error = file + ": not YAML";
     if (error.empty() && recipe.name.empty())
       error = file + ":1: name: expected a name for the recipe, found none";
+    checkMultiplier(recipe);
     if (!error.empty())
       return createStringError(error);
     return recipe;
   }
 
 private:
+  /// INTEGER R6: p >= 15 + log2(range / 256) bits, 23 for results of 16 bits.
+  void checkMultiplier(const Recipe &recipe) {
+    bool wide = recipe.activations.format == "s16";
+    for (const RecipeOverride &entry : recipe.overrides)
+      wide |= entry.hasActivations && entry.activations.format == "s16";
+    if (recipe.multiplierBits < 23 && wide)
+      fail(1, "multiplier_bits: expected 23 or 31 with s16 activations (R6), found " + Twine(recipe.multiplierBits));
+  }
+
   Expected<Recipe> finish(const Twine &text) {
     if (error.empty())
       error = (file + ":1: the recipe " + text).str();

@@ -3,6 +3,9 @@
 // RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=nothing}))' 2>&1 | FileCheck %s --check-prefix=MISSING
 // RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/unknown.yaml}))' 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 // RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/format.yaml}))' 2>&1 | FileCheck %s --check-prefix=FORMAT
+// RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/activation.yaml}))' 2>&1 | FileCheck %s --check-prefix=ACTIVATION
+// RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/token16.yaml}))' 2>&1 | FileCheck %s --check-prefix=TOKEN16
+// RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/multiplier.yaml}))' 2>&1 | FileCheck %s --check-prefix=MULTIPLIER
 // RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/observer.yaml}))' 2>&1 | FileCheck %s --check-prefix=OBSERVER
 // RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/percent.yaml}))' 2>&1 | FileCheck %s --check-prefix=PERCENT
 // RUN: not quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/budget.yaml}))' 2>&1 | FileCheck %s --check-prefix=BUDGET
@@ -28,6 +31,9 @@
 // MISSING: error: recipe 'nothing': expected a built-in recipe (float, w8a8, w8a8-per-token, w4a8, w4a8-groups, w4a16, w8a16) or a YAML file: No such file or directory
 // UNKNOWN: unknown.yaml:2: wieghts: unknown key; expected one of name, quantize, weights
 // FORMAT: format.yaml:3: weights.format: expected one of s8, s16, s4, s3, s2, found 's9'
+// ACTIVATION: activation.yaml:2: activations.format: expected one of s8, s16, found 's4'
+// TOKEN16: token16.yaml:2: activations.format: expected s8 with a scale a token, found s16; choose scales: static
+// MULTIPLIER: multiplier.yaml:1: multiplier_bits: expected 23 or 31 with s16 activations (R6), found 15
 // OBSERVER: observer.yaml:2: activations.observer: expected one of minmax, ema, percentile, mse, kl, found 'median'
 // PERCENT: percent.yaml:2: activations.percentile: expected a number of percent above 50 and at most 100, found '120'
 // BUDGET: budget.yaml:2: budgets: expected no budgets in a recipe: give them to quant-compile as --budget
@@ -74,6 +80,18 @@ wieghts: {format: s8}
 name: r
 weights:
   format: s9
+//--- activation.yaml
+name: x
+activations: {format: s4}
+//--- token16.yaml
+name: x
+activations: {format: s16, scales: per_token}
+//--- multiplier.yaml
+name: x
+multiplier_bits: 15
+overrides:
+  - match: "*"
+    activations: {format: s16}
 //--- observer.yaml
 name: r
 activations: {observer: median}

@@ -2,6 +2,15 @@
 // RUN: quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/recipe.yaml statistics=%t/statistics.json}))' | FileCheck %s
 // RUN: quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/recipe.yaml}))' --remarks-filter=allocate --remark-format=emitRemark 2>&1 | FileCheck %s --check-prefix=REMARK
 // RUN: quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=float}))' | FileCheck %s --check-prefix=FLOAT
+// RUN: quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/wide.yaml statistics=%t/statistics.json}))' | FileCheck %s --check-prefix=WIDE
+
+// 16-bit activations, of arguments and of float operations' results too; the extremes stand beside a clipped range.
+// WIDE: %arg0: tensor<1x2xf32> {qnn.activation_scheme = #qnn.scheme<s16, tensor>, qnn.name = "x", qnn.range = array<f64: {{.*}}>, qnn.wide_range = array<f64: -1.000000e+00, 3.000000e+00>}
+// WIDE: qnn.linear
+// WIDE-SAME: qnn.activation_scheme = #qnn.scheme<s16, tensor>
+// WIDE: qnn.softmax
+// WIDE-SAME: qnn.activation_scheme = #qnn.scheme<s16, tensor>
+// WIDE-SAME: qnn.keep_float
 
 // The default observer takes the extremes [-1, 3]; zero is always inside the range.
 // CHECK-LABEL: func.func @main
@@ -31,6 +40,10 @@
 // FLOAT: qnn.keep_float = "the recipe 'float' quantizes nothing"
 // FLOAT-NOT: qnn.weight_scheme
 
+//--- wide.yaml
+name: wide
+activations: {format: s16, observer: ema}
+keep_float: [softmax]
 //--- recipe.yaml
 name: mine
 weights: {clip: absmax}
