@@ -5,7 +5,7 @@
 // RUN: quant-opt %t/model.mlir --pass-pipeline='builtin.module(func.func(assign-schemes{recipe=%t/wide.yaml statistics=%t/statistics.json}))' | FileCheck %s --check-prefix=WIDE
 
 // 16-bit activations, of arguments and of float operations' results too; the extremes stand beside a clipped range.
-// WIDE: %arg0: tensor<1x2xf32> {qnn.activation_scheme = #qnn.scheme<s16, tensor>, qnn.name = "x", qnn.range = array<f64: {{.*}}>, qnn.wide_range = array<f64: -1.000000e+00, 3.000000e+00>}
+// WIDE: %arg0: tensor<1x2xf32> {qnn.activation_scheme = #qnn.scheme<s16, tensor>, qnn.name = "x", qnn.range = array<f64: -5.000000e-01, 2.500000e+00>, qnn.wide_range = array<f64: -1.000000e+00, 3.000000e+00>}
 // WIDE: qnn.linear
 // WIDE-SAME: qnn.activation_scheme = #qnn.scheme<s16, tensor>
 // WIDE: qnn.softmax
@@ -56,7 +56,7 @@ overrides:
     weights: {format: s16, granularity: tensor, clip: percentile, percentile: 99}
 
 //--- statistics.json
-{"format": "bitwright-statistics", "version": 3, "graph": "", "data": [], "samples": 1, "values": { "x": {"count": 2, "batches": 1, "extremes": [-1, 3], "moving": [-1, 3], "sum": 2, "sum_of_squares": 10}, "first": {"count": 2, "batches": 1, "extremes": [2, 8], "moving": [2, 8], "sum": 10, "sum_of_squares": 68}}}
+{"format": "bitwright-statistics", "version": 3, "graph": "", "data": [], "samples": 1, "values": { "x": {"count": 2, "batches": 1, "extremes": [-1, 3], "moving": [-0.5, 2.5], "sum": 2, "sum_of_squares": 10}, "first": {"count": 2, "batches": 1, "extremes": [2, 8], "moving": [2, 8], "sum": 10, "sum_of_squares": 68}}}
 //--- model.mlir
 func.func @main(%x: tensor<1x2xf32> {qnn.name = "x"}) -> tensor<1xf32> {
   %w = qnn.constant {name = "w", value = dense<1.0> : tensor<2x2xf32>} : tensor<2x2xf32>
