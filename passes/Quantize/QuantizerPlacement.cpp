@@ -276,8 +276,15 @@ static double summedElements(Operation *op) {
   return count;
 }
 
+/// What the schemes say now: they may have been changed since the placement was computed.
+bool QuantizerPlacement::isWideClass(ArrayRef<Value> values) const {
+  return llvm::any_of(values, [&](Value value) {
+    return isConstantValue(value) ? wide.contains(value) : storageOf(value) == "s16";
+  });
+}
+
 int QuantizerPlacement::codeBits(ArrayRef<Value> values) const {
-  if (llvm::none_of(values, [&](Value value) { return wide.contains(value); }))
+  if (!isWideClass(values))
     return 8;
   double largest = 1;
   for (Value value : values)
@@ -309,8 +316,9 @@ llvm::MapVector<Value, Grid> QuantizerPlacement::grids() const {
   for (const SmallVector<Value> &values : classes()) {
     // A shared grid covers the ranges of all its values.
     Range all;
+    bool isWide = isWideClass(values);
     for (Value value : values) {
-      Range range = rangeOfValue(value, wide.contains(value));
+      Range range = rangeOfValue(value, isWide);
       if (auto pad = dyn_cast_or_null<qnn::PadOp>(value.getDefiningOp());
           pad && isInteger(pad) && pad.getMode() == qnn::PadMode::Constant) {
         double border = pad.getValue().convertToDouble();
