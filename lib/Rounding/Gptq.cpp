@@ -100,20 +100,17 @@ llvm::Error checkProblem(const GptqProblem &problem, const GptqOptions &options)
     if (!std::isfinite(problem.weights[size_t(i)]))
       return problemError(problem, "weight [" + llvm::Twine(i / k) + ", " + llvm::Twine(i % k) + "] is " +
                                        number(problem.weights[size_t(i)]) + "; expected finite weights");
+  double all = 0;
   for (int64_t part = 0; part < p; ++part) {
     const double *h = problem.moments.data() + part * k * k;
     auto where = [&](int64_t i, int64_t j) {
       return "second moment [" + std::to_string(part) + ", " + std::to_string(i) + ", " + std::to_string(j) + "] is ";
     };
-    double total = 0;
     for (int64_t i = 0; i < k; ++i) {
       if (h[i * k + i] < 0)
         return problemError(problem, where(i, i) + number(h[i * k + i]) + "; a diagonal of X^T X is not negative");
-      total += h[i * k + i];
+      all += h[i * k + i];
     }
-    if (total == 0)
-      return problemError(problem, "all second moments of group " + llvm::Twine(part) +
-                                       " are zero: no calibration data reached this layer, or only zeros did");
     for (int64_t i = 0; i < k; ++i)
       for (int64_t j = 0; j < i; ++j) {
         // Sums of the same products in another order differ by rounding only, float32 blocks by 1e-7 of this bound.
@@ -123,6 +120,9 @@ llvm::Error checkProblem(const GptqProblem &problem, const GptqOptions &options)
                                            number(h[j * k + i]) + "; X^T X is symmetric");
       }
   }
+  if (all == 0)
+    return problemError(problem, "all second moments are zero: no calibration data reached this layer, or only zeros "
+                                 "did");
   return llvm::Error::success();
 }
 
@@ -132,6 +132,9 @@ struct Partition {
   std::vector<int64_t> order; ///< order[j]: the column rounded at step j
   std::vector<char> dead;     ///< by column
   std::vector<double> diagonal;
+  /// No input at all (a depthwise channel behind a ReLU that calibration leaves silent): rounded to nearest as a whole,
+  /// its own weights make its range, and its errors count nothing.
+  bool silent = false;
   double unit = 1; ///< mean live diagonal: the moments are divided by it
   double damping = 0;
 };
@@ -148,11 +151,18 @@ llvm::Error factorize(const GptqProblem &problem, const GptqOptions &options, in
     out.dead[size_t(i)] = h[i * k + i] == 0;
     live += h[i * k + i] != 0;
   }
+  out.order.resize(size_t(k));
+  std::iota(out.order.begin(), out.order.end(), int64_t(0));
+  if (live == 0) {
+    out.silent = true;
+    out.dead.assign(size_t(k), 0);
+    out.diagonal.assign(size_t(k), 1.0);
+    out.factor = Matrix::Identity(k, k);
+    return llvm::Error::success();
+  }
   for (double d : out.diagonal)
     total += d / double(live);
   out.unit = total;
-  out.order.resize(size_t(k));
-  std::iota(out.order.begin(), out.order.end(), int64_t(0));
   if (options.actOrder)
     std::sort(out.order.begin(), out.order.end(), [&](int64_t a, int64_t b) {
       double da = out.diagonal[size_t(a)], db = out.diagonal[size_t(b)];
@@ -241,7 +251,7 @@ public:
           target = weights.col(j);
         roundColumn(j, target, decoded);
         moved.col(j) = weights.col(j) - decoded;
-        if (!isDead(j))
+        if (counts(j))
           lossOfSlice += (sum + factor(j, j) * moved.col(j)).squaredNorm();
       }
     }
@@ -253,7 +263,7 @@ public:
   double outputError() const {
     double extra = 0;
     for (int64_t j = 0; j < columns; ++j)
-      if (!isDead(j))
+      if (counts(j))
         extra += partition.damping * moved.col(j).squaredNorm();
     return std::max(0.0, (lossOfSlice - extra) * partition.unit);
   }
@@ -261,6 +271,7 @@ public:
 private:
   /// Of the column rounded at step j.
   bool isDead(int64_t j) const { return partition.dead[size_t(partition.order[size_t(j)])]; }
+  bool counts(int64_t j) const { return !partition.silent && !isDead(j); }
 
   void fitOne(int64_t row, int64_t group, const std::vector<double> &values) {
     quantizer.fit(firstRow + row, group, values,
@@ -346,7 +357,7 @@ GptqResult roundAll(const GptqProblem &problem, const GptqOptions &options, cons
   }
   for (const Partition &partition : partitions) {
     result.damping = std::max(result.damping, partition.damping);
-    result.deadColumns += std::count(partition.dead.begin(), partition.dead.end(), char(1));
+    result.deadColumns += partition.silent ? k : std::count(partition.dead.begin(), partition.dead.end(), char(1));
   }
   return result;
 }

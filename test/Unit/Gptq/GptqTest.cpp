@@ -258,6 +258,28 @@ TEST(Gptq, PartitionsAreIndependent) {
   EXPECT_NEAR(result.outputError, error, 1e-12 * error);
 }
 
+TEST(Gptq, SilentGroupsAreRoundedToNearest) {
+  // A depthwise channel that calibration never reached, beside two that it did.
+  for (bool actOrder : {false, true})
+    for (int64_t groupSize : {0, 8}) {
+      Layer layer = makeLayer(6, 24, 18, 60, 0.1, 3), shifted = layer;
+      layer.moments.middleRows(18, 18).setZero();
+      GptqOptions options, plain;
+      options.actOrder = actOrder;
+      options.groupSize = plain.groupSize = groupSize;
+      plain.feedback = false;
+      UniformColumns all = uniform(4), nearest = uniform(4), full = uniform(4);
+      GptqResult result = mustQuantize(layer, options, all), rtn = mustQuantize(shifted, plain, nearest),
+                 others = mustQuantize(shifted, options, full);
+      EXPECT_EQ(result.deadColumns, 18);
+      for (size_t i = 0; i < 24 * 18; ++i)
+        ASSERT_EQ(result.codes[i], i / (8 * 18) == 1 ? rtn.codes[i] : others.codes[i]) << i;
+      // The error is that of the other two.
+      double expected = outputError(layer.problem(), result.dequantized);
+      EXPECT_NEAR(result.outputError, expected, 1e-9 * expected);
+    }
+}
+
 TEST(Gptq, ThreadsAndUnitsChangeNothing) {
   Layer layer = makeLayer(8, 700, 64, 200, 0.05);
   GptqOptions one, four;

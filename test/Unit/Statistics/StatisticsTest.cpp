@@ -222,6 +222,52 @@ TEST(ValueStatistics, MergeEqualsOnePassButForTheMovingRange) {
   EXPECT_NEAR(first.sumOfSquares, once.sumOfSquares, 1e-9);
 }
 
+TEST(ValueStatistics, QuantilesAreWithinABin) {
+  // Heavy tails (most values in a few bins), one sign, two far lumps; the exact order statistic is known.
+  std::mt19937 engine(20);
+  std::student_t_distribution<double> heavy(2);
+  std::vector<std::vector<float>> sets(3);
+  for (int i = 0; i < 20000; ++i) {
+    sets[0].push_back(float(heavy(engine)));
+    sets[1].push_back(float(std::exp(heavy(engine) * 0.3)));
+    sets[2].push_back(i % 3 ? -5.0f - float(i % 7) : 700.0f);
+  }
+  for (std::vector<float> &set : sets) {
+    // Three shards of unequal size, merged out of order, and one pass.
+    ValueStatistics once, shards[3];
+    once.add(set, {int64_t(set.size())});
+    llvm::ArrayRef<float> all = set;
+    shards[0].add(all.take_front(100), {100});
+    shards[1].add(all.slice(100, 15000), {15000});
+    shards[2].add(all.drop_front(15100), {4900});
+    shards[2].merge(shards[0]);
+    shards[2].merge(shards[1]);
+    std::sort(set.begin(), set.end());
+    double largest = std::max(std::fabs(double(set.front())), std::fabs(double(set.back())));
+    EXPECT_LE(once.histogram.binWidth(), largest / 512);
+    for (double fraction : {0.0, 0.0001, 0.01, 0.25, 0.5, 0.9, 0.999, 0.99999, 1.0}) {
+      size_t rank = size_t(std::max(1.0, std::ceil(fraction * double(set.size()))));
+      double exact = set[rank - 1], found = once.quantile(fraction);
+      EXPECT_LE(std::fabs(found - exact), once.histogram.binWidth()) << fraction;
+      EXPECT_EQ(shards[2].quantile(fraction), found) << fraction;
+    }
+  }
+}
+
+TEST(ValueStatistics, ChannelAbsMax) {
+  ValueStatistics value, other, plain;
+  value.channelAxis = other.channelAxis = plain.channelAxis = 1;
+  value.keepChannelAbsMax = other.keepChannelAbsMax = true;
+  value.add({0, 1, 2, -3, 4, 5}, {1, 3, 2});
+  value.add({-2, 0, 0, 0, 0, -6}, {1, 3, 2});
+  plain.add({0, 1, 2, -3, 4, 5}, {1, 3, 2});
+  other.add({0, 0, -9, 0, 0, 0}, {1, 3, 2});
+  EXPECT_EQ(value.channelAbsMax, (std::vector<float>{2, 3, 6}));
+  value.merge(other);
+  EXPECT_EQ(value.channelAbsMax, (std::vector<float>{2, 9, 6}));
+  EXPECT_TRUE(plain.channelAbsMax.empty());
+}
+
 TEST(StatisticsFile, RoundTrip) {
   Statistics statistics;
   statistics.graphDigest = "abc";
@@ -322,22 +368,6 @@ TEST(MappedArray, EveryTruncationIsAnErrorOrTheSameBytes) {
   }
   llvm::sys::fs::remove(path);
   llvm::sys::fs::remove(cut);
-}
-
-TEST(StatisticsFile, MergeRefusesAnotherGraph) {
-  Statistics a, b;
-  a.graphDigest = "one";
-  b.graphDigest = "two";
-  llvm::Error error = a.merge(b);
-  ASSERT_TRUE(bool(error));
-  EXPECT_EQ(llvm::toString(std::move(error)),
-            "statistics of two graphs cannot be merged: expected graph digest one, found two; calibrate both shards "
-            "with one model and one compiler version");
-  b.graphDigest = "one";
-  a.samples = 2;
-  b.samples = 3;
-  ASSERT_FALSE(bool(a.merge(b)));
-  EXPECT_EQ(a.samples, 5u);
 }
 
 } // namespace
