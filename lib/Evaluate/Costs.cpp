@@ -157,8 +157,8 @@ static int64_t bytesOfWeight(const AllocationUnit &unit, StringRef weight, Strin
     bytes = x86::DepthwisePanel{false, shape.channels, shape.taps / shape.inner, shape.inner}.totalBytes();
   else if (nibbles) // fewer bits are packed in the file and expanded when it is loaded
     bytes = shape.panels(x86::PanelKind::Nibbles) * std::min(4, bitsOf(scheme.getStorage())) / 4;
-  else if (bits <= 8 && activation != "s16")
-    bytes = shape.panels(x86::PanelKind::Bytes);
+  else if (bits <= 8)
+    bytes = shape.panels(activation == "s16" ? x86::PanelKind::WideBytes : x86::PanelKind::Bytes);
   else
     bytes = shape.panels(lane == Lane::WeightOnly ? x86::PanelKind::Floats : x86::PanelKind::Words);
 
@@ -177,6 +177,10 @@ static int64_t bytesOfWeight(const AllocationUnit &unit, StringRef weight, Strin
   }
   if (perTensor)
     return bytes; // constants of the code
+  // Without groups there is one integer sum, with a start that sums of groups have not (see bytesOfRest).
+  auto written = unit.product->getAttrOfType<qnn::SchemeAttr>(weightSchemeAttr);
+  if (lane == Lane::PerToken && written.getGranularity() == qnn::Granularity::Group)
+    bytes += shape.paddedChannels() * 4;
   // Static scales become multipliers of 32 bits and shifts of 8.
   return bytes + shape.slices * (requantized ? 5 : 4);
 }
@@ -194,8 +198,15 @@ int64_t bitwright::bytesOfRest(func::FuncOp func, const AllocationUnits &units) 
   for (const AllocationUnit &unit : units.units)
     if (unit.product) {
       products.insert(unit.product);
-      // The start of the accumulators is there with and without a bias: the input's zero point is folded in.
-      bytes += WeightShape(unit.product).paddedChannels() * 4;
+      // The start of the accumulators is there with and without a bias: the input's zero point is folded in. Where
+      // tokens have scales the bias is added to their floats; sums of groups (in floats) have no other start.
+      WeightShape shape(unit.product);
+      bool perToken = laneOf(unit) == Lane::PerToken;
+      auto scheme = unit.product->getAttrOfType<qnn::SchemeAttr>(weightSchemeAttr);
+      if (!perToken || scheme.getGranularity() != qnn::Granularity::Group)
+        bytes += shape.paddedChannels() * 4;
+      if (perToken && getBiasOf(unit.product))
+        bytes += shape.channels * 4;
     }
   // Other constants: of float products, of additions and multiplications.
   llvm::DenseSet<Value> seen;
