@@ -4,8 +4,9 @@
 //
 // One core. For each layer and number of rows: time of each form of its weights (test/Unit/X86Gemm/CodesCase.h), and
 // how often faster than 8-bit weights it is. The epilogue is scale and residual, the same for all. Forms take turns in
-// every round; times are medians over the rounds, and so are the ratios to 8-bit weights of the same round, so that a
-// busy neighbour meets both. Every kernel runs once untimed before its turn: what fits a cache lies there.
+// every round; times (of the processor) are medians over the rounds, and so are the ratios to 8-bit weights of the same
+// round, so that a busy neighbour meets both. Every kernel runs once untimed before its turn: what fits a cache lies
+// there.
 //
 //   bench-codes [--isa avx2|avx512vnni] [--rounds N] [--layer NxK] [--rows M] [--form NAME] [--json FILE]
 //               [--dump FOLDER]
@@ -14,17 +15,20 @@
 #include "test/Unit/X86Gemm/KernelHarness.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <time.h>
 
 using namespace bitwright;
 using namespace bitwright::x86;
 using namespace bitwright::x86::testing;
 
+/// Processor time of this thread: what others take of the core does not count.
 static double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return double(time.tv_sec) + double(time.tv_nsec) * 1e-9;
 }
 static double median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
@@ -99,9 +103,11 @@ int main(int argc, char **argv) {
     if (forms.empty() || form.empty() || form == candidate.name)
       forms.push_back(candidate), std::printf(" %18s", candidate.name);
   std::printf("\n");
-  for (auto [n, k] : {std::pair<int64_t, int64_t>{1024, 1024}, {4096, 1024}, {1024, 4096}, {4096, 4096}, {8192, 8192}}) {
-    if (!layer.empty() && layer != std::to_string(n) + "x" + std::to_string(k))
-      continue;
+  std::vector<std::pair<int64_t, int64_t>> layers = {
+      {1024, 1024}, {4096, 1024}, {1024, 4096}, {4096, 4096}, {8192, 8192}};
+  if (size_t x = layer.find('x'); x != std::string::npos)
+    layers = {{std::atoi(layer.c_str()), std::atoi(layer.c_str() + x + 1)}};
+  for (auto [n, k] : layers) {
     bool large = n * k > 4096 * 4096;
     std::vector<Built> kernels(forms.size());
     for (size_t f = 0; f < forms.size(); ++f) {

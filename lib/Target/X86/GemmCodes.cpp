@@ -3,8 +3,8 @@
 // Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 //
 //===----------------------------------------------------------------------===//
-#include "dialects/Dyadic/Dyadic.h"
 #include "lib/Target/X86/GemmCodes.h"
+#include "dialects/Dyadic/Dyadic.h"
 #include "lib/Target/X86/VectorBuilder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -36,9 +36,10 @@ CodedProduct::CodedProduct(KernelBuilder &k, const ConvAnchor &a) : integers(!a.
 }
 
 unsigned CodedProduct::maxPanels(Isa isa) { return isa == Isa::Avx2 ? 1 : kWidePanels; }
-// Registers: accumulators (and totals), a step's codes before and behind the unpacking, the mask, a broadcast of the
-// input. 32 zmm: 24 + 3 + 3 + 1 + 1; 16 ymm that hold half a panel each. Every count divides the 48 rows of a tile.
-unsigned CodedProduct::rowsFor(Isa isa) const { return isa == Isa::Avx2 || grouped() ? 4 : 8; }
+// Registers: sums, totals of groups, a step's codes before and behind the unpacking, the mask, a broadcast of the
+// input. 32 zmm: 12 + 12 + 3 + 3 + 1 + 1, and the epilogue of a few rows overlaps the next sums; floats 24 + 3 + 3 + 1.
+// 16 ymm hold half a panel each. Every count divides the 48 rows of a tile.
+unsigned CodedProduct::rowsFor(Isa isa) const { return isa == Isa::Avx2 || integers ? 4 : 8; }
 
 //===----------------------------------------------------------------------===//
 // Packing
@@ -133,7 +134,7 @@ void CodedProduct::pack() {
 
 void CodedProduct::sumRows(Value rows0, int64_t rowBytes, Value rows, Value sums) {
   bool together = columns == 8 || columns == 16 || columns == 32 || (columns % 64 == 0 && groups > 1);
-  if (k.isa != Isa::Avx2 && together)
+  if (wide() && together)
     sumRowsWide(rows0, rowBytes, rows, sums);
   else
     sumRowsOneByOne(rows0, rowBytes, rows, sums);
@@ -147,46 +148,53 @@ void CodedProduct::sumRowsOneByOne(Value rows0, int64_t rowBytes, Value rows, Va
   auto widen = [&](Value bytes, unsigned lanes) -> Value {
     return arith::ExtSIOp::create(k.b, k.loc, k.vec(i32, lanes), bytes);
   };
-  bool wide = k.isa != Isa::Avx2;
-  unsigned lanes = wide && columns >= 64 ? 64 : 16;
+  unsigned lanes = wide() && columns >= 64 ? 64 : 16;
   k.forLoop(k.i64(0), rows, 1, [&](Value r) {
     Value to = k.gep(sums, k.mul(r, bytesOfRowSum()));
-    Value total = k.forLoop(
-        k.i64(0), k.i64(groups), 1, {k.constantInt(i32, 0)}, [&](Value g, ValueRange carried) -> SmallVector<Value> {
-          Value from = k.gep(rows0, k.add(k.mul(r, rowBytes), k.mul(g, columns)));
-          int64_t whole = columns / lanes * lanes;
-          Value partial = k.constantInt(k.vec(i32, 16), 0);
-          if (whole)
-            partial =
-                k.forLoop(k.i64(0), k.i64(whole), lanes, {partial}, [&](Value i, ValueRange c) -> SmallVector<Value> {
-                  Value bytes = k.load(k.intType(8), lanes, k.gep(from, i));
-                  if (lanes == 64)
-                    return {k.intrinsic("llvm.x86.avx512.vpdpbusd.512", c[0].getType(),
-                                        {c[0], k.constantInt(k.vec(k.intType(8), 64), 1), bytes})};
-                  return {arith::AddIOp::create(k.b, k.loc, c[0], widen(bytes, 16))};
-                })[0];
-          Value sum = reduce(partial);
-          int64_t done = whole;
-          for (unsigned part : {32u, 16u, 8u, 4u, 2u, 1u})
-            if ((columns - done) & part) {
-              Value bytes = k.load(k.intType(8), part, k.gep(from, done));
-              Value piece = part == 1 ? widen(bytes, 1) : reduce(widen(bytes, part));
-              sum = arith::AddIOp::create(k.b, k.loc, sum, piece);
-              done += part;
-            }
-          Value all = arith::AddIOp::create(k.b, k.loc, carried[0], sum);
-          if (pairsOfSums()) {
-            k.store(arith::TruncIOp::create(k.b, k.loc, k.intType(16), sum), k.gep(to, k.mul(g, 2)));
-            return {all};
-          }
-          if (!twoLevel && !zeros) // what the codes' offset of 8 adds, taken back
-            sum = arith::MulIOp::create(k.b, k.loc, sum, k.constantInt(i32, -8));
-          k.store(sum, k.gep(to, k.mul(g, 4)));
-          return {all};
+    auto addGroup = [&](Value g, ValueRange carried) -> SmallVector<Value> {
+      Value from = k.gep(rows0, k.add(k.mul(r, rowBytes), k.mul(g, columns)));
+      int64_t whole = columns / lanes * lanes;
+      Value partial = k.constantInt(k.vec(i32, 16), 0);
+      if (whole)
+        partial = k.forLoop(k.i64(0), k.i64(whole), lanes, {partial}, [&](Value i, ValueRange c) -> SmallVector<Value> {
+          Value bytes = k.load(k.intType(8), lanes, k.gep(from, i));
+          if (lanes == 64)
+            return {k.intrinsic("llvm.x86.avx512.vpdpbusd.512", c[0].getType(),
+                                {c[0], k.constantInt(k.vec(k.intType(8), 64), 1), bytes})};
+          return {arith::AddIOp::create(k.b, k.loc, c[0], widen(bytes, 16))};
         })[0];
-    if (wide && multipliesOut())
-      k.store(arith::MulIOp::create(k.b, k.loc, total, k.constantInt(i32, -128)), k.gep(to, bytesOfRowSum() - 4));
+      Value sum = reduce(partial);
+      int64_t done = whole;
+      for (unsigned part : {32u, 16u, 8u, 4u, 2u, 1u})
+        if ((columns - done) & part) {
+          Value bytes = k.load(k.intType(8), part, k.gep(from, done));
+          Value piece = part == 1 ? widen(bytes, 1) : reduce(widen(bytes, part));
+          sum = arith::AddIOp::create(k.b, k.loc, sum, piece);
+          done += part;
+        }
+      storeSums(sum, to, g);
+      return {arith::AddIOp::create(k.b, k.loc, carried[0], sum)};
+    };
+    Value total = k.forLoop(k.i64(0), k.i64(groups), 1, {k.constantInt(i32, 0)}, addGroup)[0];
+    if (wide() && multipliesOut())
+      storeTotal(total, to);
   });
+}
+
+void CodedProduct::storeSums(Value sum, Value to, Value g) {
+  unsigned lanes = KernelBuilder::lanesOf(sum.getType());
+  if (pairsOfSums()) {
+    k.store(arith::TruncIOp::create(k.b, k.loc, k.vec(k.intType(16), lanes), sum), k.gep(to, k.mul(g, 2)));
+    return;
+  }
+  if (!twoLevel && !zeros) // what the codes' offset of 8 adds, taken back
+    sum = arith::MulIOp::create(k.b, k.loc, sum, k.constantInt(k.vec(k.intType(32), lanes), -8));
+  k.store(sum, k.gep(to, k.mul(g, 4)));
+}
+
+void CodedProduct::storeTotal(Value total, Value to) {
+  Value offset = arith::MulIOp::create(k.b, k.loc, total, k.constantInt(k.intType(32), -128));
+  k.store(offset, k.gep(to, 2 * paddedGroups()));
 }
 
 //===----------------------------------------------------------------------===//
@@ -196,7 +204,6 @@ void CodedProduct::sumRowsOneByOne(Value rows0, int64_t rowBytes, Value rows, Va
 void CodedProduct::products(Value input, int64_t rowBytes, Value sums, Value panelIndex, unsigned nr, Value count,
                             Value accumulators, llvm::function_ref<void(Value, Value)> finish) {
   unsigned mr = rowsFor(k.isa);
-  bool wide = k.isa != Isa::Avx2;
   auto either = [&](Value condition, llvm::function_ref<void()> first, llvm::function_ref<void()> second) {
     auto branch = scf::IfOp::create(k.b, k.loc, condition, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(k.b);
@@ -214,7 +221,7 @@ void CodedProduct::products(Value input, int64_t rowBytes, Value sums, Value pan
         Value rowSums = integers ? k.gep(sums, k.mul(row, bytesOfRowSum())) : Value();
         if (!integers)
           emitFloats(number, nr, from, rowBytes, panelIndex, to);
-        else if (wide)
+        else if (wide())
           emitWide(number, nr, from, rowBytes, rowSums, panelIndex, to);
         else
           emitIntegers(number, from, rowBytes, rowSums, panelIndex, to);
@@ -231,14 +238,22 @@ void CodedProduct::products(Value input, int64_t rowBytes, Value sums, Value pan
       finish(blockRow, rows);
     });
   };
-  if (!wide || !multipliesOut())
+  if (!wide() || !multipliesOut())
     return blockByBlock();
-  either(
-      k.less(count, k.i64(kManyRows)), blockByBlock,
-      [&] {
-        productsMultipliedOut(input, rowBytes, sums, panelIndex, nr, count, accumulators);
-        finish(k.i64(0), count);
-      });
+  either(k.less(count, k.i64(kManyRows)), blockByBlock, [&] {
+    productsMultipliedOut(input, rowBytes, sums, panelIndex, nr, count, accumulators);
+    finish(k.i64(0), count);
+  });
+}
+
+Value CodedProduct::offsetOf(Value panel, Value g) {
+  // That of an even group is the low half of a pair, that of an odd one the high half.
+  Type i32 = k.vec(k.intType(32), kLanes);
+  Value place = k.add(k.mul(panel, (groups + 1) / 2), k.div(g, k.i64(2)));
+  Value pair = k.load(k.intType(32), kLanes, k.gep(zeros, k.mul(place, kStepBytes)), {}, true);
+  Value up = arith::TruncIOp::create(k.b, k.loc, k.intType(32), k.mul(k.sub(k.i64(1), k.rem(g, k.i64(2))), 16));
+  pair = arith::ShLIOp::create(k.b, k.loc, pair, k.splat(up, kLanes));
+  return arith::ShRSIOp::create(k.b, k.loc, pair, k.constantInt(i32, 16));
 }
 
 //===----------------------------------------------------------------------===//
@@ -262,8 +277,8 @@ SmallVector<Value> CodedProduct::sumSteps(unsigned mr, Value input, int64_t rowB
         unpacked.push_back(asBytes(arith::AndIOp::create(k.b, k.loc, raw, k.constantInt(ints, 0x0f0f0f0f))));
       }
       for (unsigned m = 0; m < mr; ++m) {
-        Value x = k.splat(k.load(k.intType(32), 1, k.gep(input, k.add(k.mul(s, 8), int64_t(m) * rowBytes + half * 4))),
-                          8);
+        Value x =
+            k.splat(k.load(k.intType(32), 1, k.gep(input, k.add(k.mul(s, 8), int64_t(m) * rowBytes + half * 4))), 8);
         for (unsigned p = 0; p < 2; ++p) {
           Value &sum = next[(m * 2 + p) * halves + (halves == 2 ? half : 0)];
           Value pairs = k.intrinsic("llvm.x86.avx2.pmadd.ub.sw", words, {unpacked[p], asBytes(x)});
@@ -279,7 +294,7 @@ SmallVector<Value> CodedProduct::sumSteps(unsigned mr, Value input, int64_t rowB
 void CodedProduct::emitIntegers(unsigned mr, Value input, int64_t rowBytes, Value sums, Value panel, Value to) {
   unsigned halves = mr == 1 ? 2 : 1; // a lonely row's chains of additions are cut in two
   Type i32 = k.vec(k.intType(32), kLanes);
-  int64_t steps = (columns + 7) / 8, pairs = (groups + 1) / 2;
+  int64_t steps = (columns + 7) / 8;
   auto make = [&](Value x, Value y, auto op) -> Value { return decltype(op)::create(k.b, k.loc, x, y); };
   auto shuffle = [&](Value x, Value y, int64_t from, int64_t count) -> Value {
     SmallVector<int64_t> order(count);
@@ -288,9 +303,8 @@ void CodedProduct::emitIntegers(unsigned mr, Value input, int64_t rowBytes, Valu
   };
   VectorBuilder f(k, kLanes);
   auto total = [&](unsigned m) { return k.gep(to, int64_t(m) * kStepBytes); };
-  Value startHere = a.floatSums
-                        ? k.constantFloat(0, kLanes)
-                        : k.load(k.intType(32), kLanes, k.gep(start, k.mul(panel, kStepBytes)), {}, true);
+  Value startHere = a.floatSums ? k.constantFloat(0, kLanes)
+                                : k.load(k.intType(32), kLanes, k.gep(start, k.mul(panel, kStepBytes)), {}, true);
   bool kept = grouped(); // totals of all groups lie in memory
   for (unsigned m = 0; kept && m < mr; ++m)
     k.store(startHere, total(m));
@@ -303,8 +317,8 @@ void CodedProduct::emitIntegers(unsigned mr, Value input, int64_t rowBytes, Valu
     SmallVector<Value> acc;
     Value from = k.gep(codes, k.add(k.mul(panel, layout.panelBytes()), k.mul(g, steps * kStepBytes))), zero, correction;
     if (zeros && !twoLevel)
-      zero = arith::ExtSIOp::create(
-          k.b, k.loc, i32, k.load(k.intType(16), kLanes, k.gep(zeros, k.mul(place, 2 * kLanes)), {}, true));
+      zero = arith::ExtSIOp::create(k.b, k.loc, i32,
+                                    k.load(k.intType(16), kLanes, k.gep(zeros, k.mul(place, 2 * kLanes)), {}, true));
     if (corrections)
       correction = k.load(k.intType(32), kLanes, k.gep(corrections, k.mul(place, kStepBytes)), {}, true);
     for (unsigned m = 0; m < mr; ++m) {
@@ -329,14 +343,9 @@ void CodedProduct::emitIntegers(unsigned mr, Value input, int64_t rowBytes, Valu
     if (a.floatSums)
       scale = k.load(k.f32(), kLanes, k.gep(parameters, k.mul(place, kStepBytes)), {}, true);
     if (twoLevel) {
-      scale = arith::ExtUIOp::create(
-          k.b, k.loc, i32, k.load(k.intType(8), kLanes, k.gep(parameters, k.mul(place, kLanes)), {}, true));
-      // The offset of an even group is the low half of a pair, that of an odd one the high half.
-      Value pair = k.add(k.mul(panel, pairs), k.div(g, k.i64(2)));
-      Value up = arith::TruncIOp::create(k.b, k.loc, k.intType(32), k.mul(k.sub(k.i64(1), k.rem(g, k.i64(2))), 16));
-      offset = make(k.load(k.intType(32), kLanes, k.gep(zeros, k.mul(pair, kStepBytes)), {}, true), k.splat(up, kLanes),
-                    arith::ShLIOp());
-      offset = make(offset, k.constantInt(i32, 16), arith::ShRSIOp());
+      offset = offsetOf(panel, g);
+      scale = arith::ExtUIOp::create(k.b, k.loc, i32,
+                                     k.load(k.intType(8), kLanes, k.gep(parameters, k.mul(place, kLanes)), {}, true));
     }
     for (unsigned m = 0; m < mr; ++m) {
       SmallVector<Value> part;
@@ -364,18 +373,25 @@ void CodedProduct::emitFloats(unsigned mr, unsigned nr, Value input, int64_t row
   bool nibbles = layout.kind == PanelKind::Nibbles;
   int64_t perStep = layout.kStep(), steps = columns / perStep;
   Type i32 = k.vec(k.intType(32), kLanes);
+  // Floats of the codes, less 8 where no zero points say so.
+  SmallVector<float> floats;
+  for (int64_t code = 0; code < kLanes; ++code)
+    floats.push_back(float(code - (zeros ? 0 : 8)));
+  Value table = arith::ConstantOp::create(
+      k.b, k.loc, DenseElementsAttr::get(cast<VectorType>(k.vec(k.f32(), kLanes)), ArrayRef<float>(floats)));
   SmallVector<Value> sums(mr * nr, k.constantFloat(0, kLanes));
   sums = k.forLoop(k.i64(0), k.i64(groups), 1, sums, [&](Value g, ValueRange outer) {
     SmallVector<Value> scale, zero, codeGroup;
     for (unsigned j = 0; j < nr; ++j) {
       Value panel = k.add(panelIndex, j), place = k.add(k.mul(panel, groups), g);
       scale.push_back(k.load(k.f32(), kLanes, k.gep(parameters, k.mul(place, kStepBytes)), {}, true));
+      zero.push_back(Value());
       if (zeros)
-        zero.push_back(f.toFloat(arith::ExtSIOp::create(
-            k.b, k.loc, i32, k.load(k.intType(16), kLanes, k.gep(zeros, k.mul(place, 2 * kLanes)), {}, true))));
-      else
-        zero.push_back(nibbles ? k.constantFloat(8, kLanes) : Value());
-      if (nibbles) // see below
+        zero.back() = f.toFloat(arith::ExtSIOp::create(
+            k.b, k.loc, i32, k.load(k.intType(16), kLanes, k.gep(zeros, k.mul(place, 2 * kLanes)), {}, true)));
+      else if (nibbles && !wide())
+        zero.back() = k.constantFloat(8, kLanes);
+      if (nibbles && !wide()) // see below
         zero.back() = f.add(zero.back(), f.constant(0x1p23f));
       codeGroup.push_back(k.gep(codes, k.add(k.mul(panel, layout.panelBytes()), k.mul(g, steps * kStepBytes))));
     }
@@ -388,8 +404,11 @@ void CodedProduct::emitFloats(unsigned mr, unsigned nr, Value input, int64_t row
         SmallVector<Value> w;
         for (unsigned j = 0; j < nr; ++j) {
           Value real;
-          if (nibbles) { // the code in the low bits of 2^23 is the float 2^23 + code
-            int at = int(i % 4 * 8 + i / 4 * 4);
+          int at = int(i % 4 * 8 + i / 4 * 4);
+          if (nibbles && wide()) { // the low four bits of a lane choose one of 16 floats
+            real = k.intrinsic("llvm.x86.avx512.permvar.sf.512", k.vec(k.f32(), kLanes),
+                               {table, at ? f.lshr(raw[j], at) : raw[j]});
+          } else if (nibbles) { // the code in the low bits of 2^23 is the float 2^23 + code
             Value code = f.andi(at ? f.lshr(raw[j], at) : raw[j], f.constant(int32_t(15)));
             real = f.bitcastToFloat(f.ori(code, f.constant(int32_t(0x4b000000))));
           } else {

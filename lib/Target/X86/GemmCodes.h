@@ -12,11 +12,11 @@
 // and. What the code's offset and a group's integers add is a multiple of the row's sum of x over the group.
 //
 // What it costs beside the 8-bit kernel, per row and panel of 16 channels: and, shift, add, convert have execution
-// ports of their own on the cores at hand (AMD Zen 4 and 5); multiplications of any kind and stores share the two ports
-// of vpdpbusd. One scale a channel adds nothing; a group of G columns has G/4 vpdpbusd and one fma (float scales) or
-// one and a half integer multiplications (two-level), so that it reaches at best (G/4) / (G/4 + 1) or
-// (G/4) / (G/4 + 1.5) of the rate: 0.97 and 0.96 for 128, 0.89 and 0.84 for 32. Small two-level groups of many rows are
-// better multiplied out once: products of codes and S go to a scratch block that all rows read.
+// ports of their own on the cores at hand (AMD Zen 4 and 5), multiplications of any kind share the two ports of
+// vpdpbusd. One scale a channel adds nothing; a group of G columns has G/4 vpdpbusd and one fma (float scales), or one
+// and a half integer multiplications (two-level). At best that is (G/4) / (G/4 + 1) of the rate: 0.97 for 128
+// (two-level 0.96), 0.89 for 32 (0.84). Two-level codes of small groups and many rows are multiplied out once instead:
+// unsigned bytes code * S + m + 128 go to a block of scratch that all rows read.
 //===----------------------------------------------------------------------===//
 #ifndef BITWRIGHT_LIB_TARGET_X86_GEMMCODES_H
 #define BITWRIGHT_LIB_TARGET_X86_GEMMCODES_H
@@ -46,38 +46,44 @@ public:
   /// Sums of products of all rows of a tile, where they are needed at once.
   int64_t bytesOfSums(int64_t tileRows) const { return multipliesOut() ? tileRows * kWidePanels * kStepBytes : 0; }
   /// What `sumRows` writes.
-  int64_t bytesOfRowSums(int64_t tileRows) const { return integers ? tileRows * (groups + 2) * 4 + 64 : 0; }
+  int64_t bytesOfRowSums(int64_t tileRows) const { return integers ? tileRows * (paddedGroups() * 4 + 4) : 0; }
   int64_t bytesOfUnpacked() const { return multipliesOut() ? kWidePanels * kLanes * blockColumns() : 0; }
   mlir::Value unpacked; ///< set before `products` if bytesOfUnpacked() > 0
 
-  /// Sums X of the input's codes a row and group into `sums`: i32 [rows][groups] (times -8 where that is what the
-  /// codes' offset asks for), or 16 bits [rows][groups rounded up to 2]; behind them, where the codes are multiplied
-  /// out, -128 times the sum of each row (i32).
+  /// Sums X of the input's codes over each group, a row after the other (bytesOfRowSum): i32 for each group, times -8
+  /// where the codes' offset asks for that; or 16 bits for each group, and where codes are multiplied out behind them
+  /// -128 times the row's total.
   void sumRows(mlir::Value a, int64_t rowBytes, mlir::Value rows, mlir::Value sums);
 
   /// Products of `count` rows (at most a tile's) and `nr` panels from `panelIndex` on. Calls finish(first row, rows)
   /// for each block of rows when their sums lie in `accumulators` ([row][nr][16]).
   void products(mlir::Value a, int64_t rowBytes, mlir::Value sums, mlir::Value panelIndex, unsigned nr,
-                mlir::Value count, mlir::Value accumulators,
-                llvm::function_ref<void(mlir::Value, mlir::Value)> finish);
+                mlir::Value count, mlir::Value accumulators, llvm::function_ref<void(mlir::Value, mlir::Value)> finish);
 
 private:
-  /// Panels that share a broadcast of the input with AVX-512: 8 x 3 accumulators, or 4 x 3 and as many totals.
+  /// Panels that share a broadcast of the input with AVX-512: 4 x 3 sums and as many totals of groups, or 8 x 3 floats.
   static constexpr unsigned kWidePanels = 3;
   bool grouped() const { return integers && (twoLevel || a.floatSums); }
   /// Two-level sums of x are kept as pairs of 16 bits: m X of two groups is one instruction. They must fit.
-  bool pairsOfSums() const { return k.isa != Isa::Avx2 && twoLevel && columns <= 256; }
-  /// One row's sums, and behind them its total.
-  int64_t bytesOfRowSum() const {
-    int64_t total = k.isa != Isa::Avx2 && multipliesOut() ? 4 : 0;
-    return (pairsOfSums() ? (groups + 1) / 2 * 4 : groups * 4) + total;
-  }
-  /// Two-level codes of a tile of many rows become unsigned bytes code * S + m + 128 in scratch, a block of columns at
-  /// a time.
+  bool pairsOfSums() const { return wide() && twoLevel && columns <= 256; }
+  /// Groups so small that their multiplications weigh more than those of the codes for a tile of many rows.
   bool multipliesOut() const { return twoLevel && columns < 128; }
-  static constexpr int64_t kManyRows = 12;
-  /// Columns of such a block: three panels of bytes and a few rows of A fit the first cache.
+  static constexpr int64_t kManyRows = 24;
+  /// Columns that are multiplied out at a time: three panels of bytes and a few rows of A fit the first cache.
   int64_t blockColumns() const { return std::min(columns * (512 / columns), a.depth()); }
+  int64_t paddedGroups() const { return (groups + kLanes - 1) / kLanes * kLanes; }
+  int64_t bytesOfRowSum() const {
+    if (!wide())
+      return groups * 4;
+    return paddedGroups() * (pairsOfSums() ? 2 : 4) + (multipliesOut() ? 4 : 0);
+  }
+
+  bool wide() const { return k.isa != Isa::Avx2; }
+  /// i32 sums over groups from g on, or over all, to a row's record.
+  void storeSums(mlir::Value sum, mlir::Value to, mlir::Value g);
+  void storeTotal(mlir::Value total, mlir::Value to);
+  /// 16 channels' m of a group, as i32.
+  mlir::Value offsetOf(mlir::Value panel, mlir::Value g);
 
   // AVX2 (GemmCodes.cpp): half panels.
   void emitIntegers(unsigned mr, mlir::Value a, int64_t rowBytes, mlir::Value sums, mlir::Value panelIndex,

@@ -41,10 +41,9 @@ Value CodedProduct::sumGroups(Value from, int64_t count) {
         parts.push_back(none);
         continue;
       }
-      parts.push_back(
-          k.forLoop(k.i64(0), k.i64(columns), 64, {none}, [&](Value i, ValueRange c) -> SmallVector<Value> {
-            return {dot(c[0], k.gep(from, k.add(i, g * columns)))};
-          })[0]);
+      parts.push_back(k.forLoop(k.i64(0), k.i64(columns), 64, {none}, [&](Value i, ValueRange c) -> SmallVector<Value> {
+        return {dot(c[0], k.gep(from, k.add(i, g * columns)))};
+      })[0]);
     }
   } else {
     for (int64_t i = 0; i < columns * kLanes; i += 64)
@@ -56,11 +55,11 @@ Value CodedProduct::sumGroups(Value from, int64_t count) {
     for (int64_t i = 0; i < kLanes; ++i)
       even.push_back(2 * i), odd.push_back(2 * i + 1);
     for (size_t i = 0; i < parts.size(); i += 2)
-      half.push_back(parts[i] == none ? none
-                                      : Value(arith::AddIOp::create(
-                                            k.b, k.loc,
-                                            vector::ShuffleOp::create(k.b, k.loc, parts[i], parts[i + 1], even),
-                                            vector::ShuffleOp::create(k.b, k.loc, parts[i], parts[i + 1], odd))));
+      half.push_back(parts[i] == none
+                         ? none
+                         : Value(arith::AddIOp::create(
+                               k.b, k.loc, vector::ShuffleOp::create(k.b, k.loc, parts[i], parts[i + 1], even),
+                               vector::ShuffleOp::create(k.b, k.loc, parts[i], parts[i + 1], odd))));
     parts = half;
   }
   return parts[0];
@@ -68,37 +67,24 @@ Value CodedProduct::sumGroups(Value from, int64_t count) {
 
 void CodedProduct::sumRowsWide(Value rows0, int64_t rowBytes, Value rows, Value sums) {
   Type i32 = k.vec(k.intType(32), kLanes);
-  int64_t whole = groups / kLanes * kLanes, bytes = pairsOfSums() ? 2 : 4;
+  int64_t whole = groups / kLanes * kLanes, rest = groups - whole;
   k.forLoop(k.i64(0), rows, 1, [&](Value r) {
     Value row = k.gep(rows0, k.mul(r, rowBytes)), to = k.gep(sums, k.mul(r, bytesOfRowSum()));
-    auto batch = [&](Value g, int64_t count, Value total) -> Value {
-      Value sum = sumGroups(k.gep(row, k.mul(g, columns)), count);
-      if (multipliesOut()) {
-        Value counted = sum;
-        if (count < kLanes)
-          counted = arith::SelectOp::create(k.b, k.loc, k.laneMask(k.i64(0), k.i64(count), kLanes), sum,
-                                            k.constantInt(i32, 0));
-        total = arith::AddIOp::create(k.b, k.loc, total, counted);
-      }
-      if (bytes == 2)
-        sum = arith::TruncIOp::create(k.b, k.loc, k.vec(k.intType(16), kLanes), sum);
-      else if (!twoLevel && !zeros) // what the codes' offset of 8 adds, taken back
-        sum = arith::MulIOp::create(k.b, k.loc, sum, k.constantInt(i32, -8));
-      // Lanes past the last group fall on the next row's, which is written later, or on the slack behind all.
-      k.store(sum, k.gep(to, k.mul(g, bytes)));
-      return total;
-    };
     Value total = k.forLoop(k.i64(0), k.i64(whole), kLanes, {k.constantInt(i32, 0)},
                             [&](Value g, ValueRange carried) -> SmallVector<Value> {
-                              return {batch(g, kLanes, carried[0])};
+                              Value sum = sumGroups(k.gep(row, k.mul(g, columns)), kLanes);
+                              storeSums(sum, to, g);
+                              return {arith::AddIOp::create(k.b, k.loc, carried[0], sum)};
                             })[0];
-    if (groups != whole)
-      total = batch(k.i64(whole), groups - whole, total);
-    if (multipliesOut()) {
-      Value all = vector::ReductionOp::create(k.b, k.loc, vector::CombiningKind::ADD, total);
-      all = arith::MulIOp::create(k.b, k.loc, all, k.constantInt(k.intType(32), -128));
-      k.store(all, k.gep(to, bytesOfRowSum() - 4));
+    if (rest) {
+      Value sum = sumGroups(k.gep(row, whole * columns), rest);
+      storeSums(sum, to, k.i64(whole));
+      Value here = k.laneMask(k.i64(0), k.i64(rest), kLanes);
+      sum = arith::SelectOp::create(k.b, k.loc, here, sum, k.constantInt(i32, 0));
+      total = arith::AddIOp::create(k.b, k.loc, total, sum);
     }
+    if (multipliesOut())
+      storeTotal(vector::ReductionOp::create(k.b, k.loc, vector::CombiningKind::ADD, total), to);
   });
 }
 
@@ -122,8 +108,8 @@ SmallVector<Value> CodedProduct::sumStepsWide(unsigned mr, unsigned nr, Value in
         codes.push_back(bitcast(k, arith::AndIOp::create(k.b, k.loc, raw, mask), 8));
       }
       for (unsigned m = 0; m < mr; ++m) {
-        Value x = k.splat(
-            k.load(k.intType(32), 1, k.gep(input, k.add(k.mul(s, 8), int64_t(m) * rowBytes + half * 4))), kLanes);
+        Value x = k.splat(k.load(k.intType(32), 1, k.gep(input, k.add(k.mul(s, 8), int64_t(m) * rowBytes + half * 4))),
+                          kLanes);
         for (unsigned j = 0; j < nr; ++j) {
           Value &sum = next[(m * nr + j) * halves + (halves == 2 ? half : 0)];
           sum = k.intrinsic(kDotBytes, i32, {sum, codes[j], bitcast(k, x, 8)});
@@ -162,11 +148,11 @@ void CodedProduct::emitWide(unsigned mr, unsigned nr, Value input, int64_t rowBy
     totals = k.forLoop(k.i64(0), k.i64(pairs), 1, totals, [&](Value pair, ValueRange carried) {
       SmallVector<Value> next(carried.begin(), carried.end()), offsets;
       for (unsigned j = 0; j < nr; ++j)
-        offsets.push_back(bitcast(
-            k,
-            k.load(k.intType(32), kLanes, k.gep(zeros, k.mul(k.add(k.mul(panel(j), pairs), pair), kStepBytes)), {},
-                   true),
-            16));
+        offsets.push_back(
+            bitcast(k,
+                    k.load(k.intType(32), kLanes, k.gep(zeros, k.mul(k.add(k.mul(panel(j), pairs), pair), kStepBytes)),
+                           {}, true),
+                    16));
       for (unsigned m = 0; m < mr; ++m) {
         Value at = k.gep(sums, k.add(k.mul(pair, 4), int64_t(m) * bytesOfRowSum()));
         Value x = bitcast(k, k.splat(k.load(k.intType(32), 1, at), kLanes), 16);
@@ -180,8 +166,7 @@ void CodedProduct::emitWide(unsigned mr, unsigned nr, Value input, int64_t rowBy
     SmallVector<Value> next(carried.begin(), carried.end()), from, zero(nr), correction(nr), acc;
     auto place = [&](unsigned j) { return k.add(k.mul(panel(j), groups), g); };
     auto rowSum = [&](unsigned m) {
-      return k.splat(
-          k.load(k.intType(32), 1, k.gep(sums, k.add(k.mul(g, 4), int64_t(m) * bytesOfRowSum()))), kLanes);
+      return k.splat(k.load(k.intType(32), 1, k.gep(sums, k.add(k.mul(g, 4), int64_t(m) * bytesOfRowSum()))), kLanes);
     };
     for (unsigned j = 0; j < nr; ++j) {
       from.push_back(k.gep(codes, k.add(k.mul(panel(j), layout.panelBytes()), k.mul(g, steps * kStepBytes))));
@@ -219,14 +204,8 @@ void CodedProduct::emitWide(unsigned mr, unsigned nr, Value input, int64_t rowBy
       if (twoLevel)
         scale = arith::ExtUIOp::create(
             k.b, k.loc, i32, k.load(k.intType(8), kLanes, k.gep(parameters, k.mul(place(j), kLanes)), {}, true));
-      if (twoLevel && !pairsOfSums()) {
-        // The offset of an even group is the low half of a pair, that of an odd one the high half.
-        Value pair = k.add(k.mul(panel(j), pairs), k.div(g, k.i64(2)));
-        Value up = arith::TruncIOp::create(k.b, k.loc, k.intType(32), k.mul(k.sub(k.i64(1), k.rem(g, k.i64(2))), 16));
-        offset = k.load(k.intType(32), kLanes, k.gep(zeros, k.mul(pair, kStepBytes)), {}, true);
-        offset = arith::ShLIOp::create(k.b, k.loc, offset, k.splat(up, kLanes));
-        offset = arith::ShRSIOp::create(k.b, k.loc, offset, k.constantInt(i32, 16));
-      }
+      if (twoLevel && !pairsOfSums())
+        offset = offsetOf(panel(j), g);
       for (unsigned m = 0; m < mr; ++m) {
         Value &total = next[m * nr + j];
         if (a.floatSums)
@@ -257,7 +236,7 @@ void CodedProduct::emitWide(unsigned mr, unsigned nr, Value input, int64_t rowBy
 
 void CodedProduct::multiplyOut(Value panelIndex, unsigned nr, Value firstGroup, Value groupCount) {
   Type i32 = k.vec(k.intType(32), kLanes);
-  int64_t steps = columns / 8, pairs = (groups + 1) / 2;
+  int64_t steps = columns / 8;
   for (unsigned j = 0; j < nr; ++j) {
     Value panel = k.add(panelIndex, j);
     Value to = k.gep(unpacked, int64_t(j) * kLanes * blockColumns());
@@ -268,11 +247,7 @@ void CodedProduct::multiplyOut(Value panelIndex, unsigned nr, Value firstGroup, 
           k.b, k.loc, i32,
           k.load(k.intType(8), kLanes, k.gep(parameters, k.mul(k.add(k.mul(panel, groups), g), kLanes)), {}, true));
       scale = bitcast(k, arith::MulIOp::create(k.b, k.loc, scale, k.constantInt(i32, 0x10001)), 16);
-      // m + 128 in each byte: the half of a pair that the group's parity chooses.
-      Value offset = k.load(k.intType(32), kLanes,
-                            k.gep(zeros, k.mul(k.add(k.mul(panel, pairs), k.div(g, k.i64(2))), kStepBytes)), {}, true);
-      Value down = arith::TruncIOp::create(k.b, k.loc, k.intType(32), k.mul(k.rem(g, k.i64(2)), 16));
-      offset = arith::ShRUIOp::create(k.b, k.loc, offset, k.splat(down, kLanes));
+      Value offset = offsetOf(panel, g); // m + 128 in each byte
       offset = arith::AddIOp::create(k.b, k.loc, offset, k.constantInt(i32, 128));
       offset = arith::AndIOp::create(k.b, k.loc, offset, k.constantInt(i32, 255));
       offset = bitcast(k, arith::MulIOp::create(k.b, k.loc, offset, k.constantInt(i32, 0x01010101)), 8);
@@ -299,7 +274,7 @@ void CodedProduct::multiplyOut(Value panelIndex, unsigned nr, Value firstGroup, 
 
 void CodedProduct::productsMultipliedOut(Value input, int64_t rowBytes, Value sums, Value panelIndex, unsigned nr,
                                          Value count, Value accumulators) {
-  unsigned mr = 2 * rowsFor(k.isa);
+  constexpr unsigned mr = 8;
   Type i32 = k.vec(k.intType(32), kLanes);
   int64_t blockGroups = blockColumns() / columns;
   k.forLoop(k.i64(0), k.i64(groups), blockGroups, [&](Value g) {
@@ -322,7 +297,7 @@ void CodedProduct::productsMultipliedOut(Value input, int64_t rowBytes, Value su
                 values.push_back(k.load(k.intType(32), kLanes, k.gep(to, int64_t(m * nr + j) * kStepBytes)));
                 continue;
               }
-              Value total = k.gep(sums, k.add(k.mul(k.add(blockRow, m), bytesOfRowSum()), bytesOfRowSum() - 4));
+              Value total = k.gep(sums, k.add(k.mul(k.add(blockRow, m), bytesOfRowSum()), 2 * paddedGroups()));
               Value bias = k.gep(start, k.mul(k.add(panelIndex, j), kStepBytes));
               values.push_back(arith::AddIOp::create(k.b, k.loc, k.load(k.intType(32), kLanes, bias, {}, true),
                                                      k.splat(k.load(k.intType(32), 1, total), kLanes)));
