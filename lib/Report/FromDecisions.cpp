@@ -37,11 +37,35 @@ unsigned narrowestChoice(const solver::Group &group, unsigned chosen) {
   return best;
 }
 
+/// By the names that Decisions.h lists.
 std::string kindOfTrial(llvm::StringRef name) {
-  for (llvm::StringRef kind : {"chosen", "uniform", "random"})
-    if (name == kind || name.starts_with((kind + " ").str()))
-      return kind == "chosen" && name != kind ? "other" : kind.str();
-  return "other";
+  if (name == "chosen")
+    return "chosen";
+  if (name.starts_with("uniform "))
+    return "uniform";
+  if (name.starts_with("random of this size"))
+    return "same size";
+  return name.starts_with("random ") ? "random" : "other";
+}
+
+/// The unit that a budget is shown in: the user's, and one with readable numbers where that is the plain one.
+struct Unit {
+  std::string name;
+  double size = 1;
+};
+Unit unitOf(const solver::BudgetUse &use) {
+  Unit unit{use.budget.unit, use.budget.unitSize > 0 ? use.budget.unitSize : 1};
+  if (unit.size != 1)
+    return unit;
+  double value = std::max(std::fabs(use.limit), std::fabs(use.used));
+  const std::pair<const char *, double> bytes[] = {{"MB", 1e6}, {"kB", 1e3}};
+  const std::pair<const char *, double> operations[] = {{"T", 1e12}, {"G", 1e9}, {"M", 1e6}};
+  bool isBytes = unit.name == "B" || use.budget.kind == solver::Budget::PeakMemory;
+  bool isOperations = use.budget.kind == solver::Budget::Metric && use.budget.name == "bops";
+  for (auto &[name, size] : isBytes ? llvm::ArrayRef(bytes) : llvm::ArrayRef(operations))
+    if ((isBytes || isOperations) && value >= size)
+      return {name, size};
+  return unit;
 }
 
 std::string number(double value) { return llvm::formatv("{0}", llvm::format("%.2g", value)).str(); }
@@ -106,20 +130,19 @@ AllocationRecord allocationOf(const Decisions &decisions) {
   for (auto [name, total] : llvm::zip(problem.metrics, plan.totals))
     result.totals[name] = total;
   for (const solver::BudgetUse &use : plan.budgets) {
-    double unit = use.budget.unitSize > 0 ? use.budget.unitSize : 1;
-    result.budgets.push_back(
-        {use.budget.text, use.budget.quantity(), use.budget.unit, use.limit / unit, use.used / unit, use.shadowPrice});
+    Unit unit = unitOf(use);
+    double written = use.budget.unitSize > 0 ? use.budget.unitSize : 1;
+    result.budgets.push_back({use.budget.text, use.budget.quantity(), unit.name, use.limit / unit.size,
+                              use.used / unit.size, use.shadowPrice * unit.size / written});
   }
+  double firstUnit = plan.budgets.empty() ? 1 : unitOf(plan.budgets.front()).size;
   auto usedBy = [&](llvm::ArrayRef<unsigned> choices) -> Figure {
     if (plan.budgets.empty() || choices.size() != problem.groups.size())
       return std::nullopt;
-    const solver::Budget &budget = plan.budgets.front().budget;
-    return solver::valueOf(problem, budget, choices) / (budget.unitSize > 0 ? budget.unitSize : 1);
+    return solver::valueOf(problem, plan.budgets.front().budget, choices) / firstUnit;
   };
   for (const solver::ParetoPoint &point : decisions.pareto) {
-    double unit =
-        plan.budgets.empty() || plan.budgets.front().budget.unitSize <= 0 ? 1 : plan.budgets.front().budget.unitSize;
-    ParetoMark mark{point.limit / unit, point.limit / unit, point.plan.loss, point.plan.averageBits};
+    ParetoMark mark{point.limit / firstUnit, point.limit / firstUnit, point.plan.loss, point.plan.averageBits};
     if (Figure used = usedBy(point.plan.choices))
       mark.used = *used;
     result.pareto.push_back(mark);

@@ -88,7 +88,7 @@ struct ParetoMark {
 
 struct Trial {
   std::string name;
-  std::string kind; ///< chosen, uniform, random or other
+  std::string kind; ///< chosen, uniform, random, same size (random plans like the chosen one) or other
   double predicted = 0, measured = 0;
   Figure used; ///< of the first budget's quantity, in its unit
   std::map<std::string, double> metrics;

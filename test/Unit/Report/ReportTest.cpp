@@ -109,13 +109,34 @@ TEST(Report, KindsOfTrialsAndKendall) {
   for (unsigned i = 0; i < 4; ++i)
     decisions.trials.push_back(
         {"random " + std::to_string(i), {0, 0, 0}, double(i), double(i + 1), {{"mse", metric[i]}}});
+  decisions.trials.push_back({"random of this size 1", {1, 0, 0}, 9, 0.6, {{"mse", 9}}}); // not in the rank check
   decisions.trials.push_back({"chosen before pair terms", {1, 0, 0}, 0.4, 0.6, {}});
   Record record;
   addDecisions(record, decisions);
   EXPECT_EQ(record.allocation->trials.back().kind, "other");
   EXPECT_EQ(record.allocation->trials[2].kind, "random");
+  EXPECT_EQ(record.allocation->trials[6].kind, "same size");
   EXPECT_DOUBLE_EQ(record.allocation->kendall.at("predicted"), 1);
   EXPECT_DOUBLE_EQ(record.allocation->kendall.at("mse"), 4.0 / 6);
+}
+
+TEST(Report, ReadableUnits) {
+  Decisions decisions = makeDecisions();
+  for (solver::Group &group : decisions.problem.groups)
+    for (solver::Choice &choice : group.choices)
+      choice.costs[0] *= 1000;
+  decisions.budgets = llvm::cantFail(solver::parseBudgets("size <= 2 %"));
+  decisions.plan = llvm::cantFail(solver::solve(decisions.problem, decisions.budgets));
+  decisions.plan.budgets[0].shadowPrice = 1e-9;
+  Record record;
+  addDecisions(record, decisions);
+  // A percentage has no unit of its own: megabytes rather than 2510000 bytes (2 % of the way from 2.5 to 3 MB).
+  const BudgetLine &budget = record.allocation->budgets[0];
+  EXPECT_EQ(budget.unit, "MB");
+  EXPECT_DOUBLE_EQ(budget.limit, 2.51);
+  EXPECT_DOUBLE_EQ(budget.used, 2.5);
+  EXPECT_DOUBLE_EQ(budget.shadowPrice, 1e-3); // a byte 1e-9, a megabyte 1e-3
+  EXPECT_DOUBLE_EQ(*record.allocation->trials[0].used, 3);
 }
 
 TEST(Report, TiedGroupsSaySo) {
