@@ -88,24 +88,22 @@ public:
       return llvm::Error::success();
     walls.push_back(passed.count());
     launches.resize(bw_session_profile_count(session, 0));
+    double sum = 0;
     for (size_t i = 0; i < launches.size(); ++i) {
       bw_profile_entry entry;
       if (bw_session_profile(session, 0, i, &entry) != BW_OK)
         return runtimeError();
       launches[i].push_back(double(entry.nanoseconds) * 1e-6);
+      sum += launches[i].back();
     }
+    overheads.push_back(passed.count() - sum);
     return llvm::Error::success();
   }
   size_t numLaunches() const { return bw_session_profile_count(session, 0); }
   double launch(size_t i) const { return typicalOf(launches[i]); }
   double wall() const { return typicalOf(walls); }
-  /// What a run takes beside its launches; with it the launches' times add up to the run's.
-  double overhead() const {
-    double rest = wall();
-    for (size_t i = 0; i < launches.size(); ++i)
-      rest -= launch(i);
-    return std::max(0.0, rest);
-  }
+  /// What a run takes beside its launches. Found run by run: where the machine interrupts one, it is in a launch.
+  double overhead() const { return std::max(0.0, typicalOf(overheads)); }
   bw_model *getModel() const { return model->get(); }
 
 private:
@@ -139,7 +137,7 @@ private:
   std::vector<bw_tensor> inputs, outputs;
   std::vector<std::vector<uint8_t>> data;
   std::vector<std::vector<double>> launches; ///< by launch, a time each run
-  std::vector<double> walls;
+  std::vector<double> walls, overheads;
 };
 
 /// Runs the models in turn, so that a machine that becomes slower favours none of them; about two seconds each. In each
