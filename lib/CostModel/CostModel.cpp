@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/CostModel/CostModel.h"
+#include "lib/NumberFormats/NumberFormat.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -17,44 +18,22 @@ namespace bitwright {
 
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-int64_t WeightStorage::totalBits() const {
-  return elements * bits + scales * scaleBits + zeroPoints * zeroPointBits + otherBits;
-}
-
-int64_t WeightStorage::bytes() const {
-  return ceilDiv(elements * bits, 8) + ceilDiv(scales * scaleBits, 8) + ceilDiv(zeroPoints * zeroPointBits, 8) +
-         ceilDiv(otherBits, 8);
-}
-
-double WeightStorage::bitsPerValue() const { return elements ? double(totalBits()) / double(elements) : 0; }
-
-int64_t numScales(int64_t channels, int64_t perChannel, int64_t group) {
-  return channels * (group > 0 ? ceilDiv(perChannel, group) : 1);
-}
-
 double bitOperations(int64_t macs, unsigned weightBits, unsigned activationBits) {
   return double(macs) * weightBits * activationBits;
 }
 
-void AverageBits::add(const WeightStorage &storage) {
-  bits += storage.totalBits();
-  elements += storage.elements;
-}
-
 std::optional<unsigned> bitsOfFormat(StringRef name) {
-  if (name.consume_front("bf"))
-    return name == "16" ? std::optional<unsigned>(16) : std::nullopt;
-  if (name.empty() || !StringRef("suf").contains(name.front()))
+  if (name == "f32")
+    return 32;
+  if (name == "f16" || name == "bf16")
+    return 16;
+  auto [format, group] = name.split('g');
+  unsigned length = 0;
+  if (format.size() != name.size() && group.getAsInteger(10, length))
     return std::nullopt;
-  StringRef digits = name.drop_front().take_while(isDigit), rest = name.drop_front(1 + digits.size());
-  unsigned bits = 0;
-  if (digits.getAsInteger(10, bits) || bits == 0 || bits > 64)
-    return std::nullopt;
-  // A group length may follow: `s4g128`.
-  unsigned group = 0;
-  if (!rest.empty() && (!rest.consume_front("g") || rest.getAsInteger(10, group)))
-    return std::nullopt;
-  return bits;
+  if (const NumberFormat *found = lookupFormat(format))
+    return found->getBits();
+  return std::nullopt;
 }
 
 namespace {

@@ -4,8 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The figures of an allocation that need no measurement (METHODS M12): bytes, bit operations, average bits, and which
-// activations are alive together. Latency is measured and comes from elsewhere.
+// Figures of an allocation that need no measurement (METHODS M12): bit operations, and which activations are alive
+// together. Bytes of weights, from which every average of bits follows, are in lib/Evaluate/Costs.h: they depend on how
+// kernels pack. Latency is measured and comes from elsewhere.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,41 +19,8 @@
 
 namespace bitwright {
 
-/// How a weight tensor is stored. Averages count scales, zero points and indices (METHODS 0.2).
-struct WeightStorage {
-  int64_t elements = 0;
-  unsigned bits = 8;
-  /// Values of each kind and their bits: per tensor 1, per channel the channels, per group channels * groups.
-  int64_t scales = 0;
-  unsigned scaleBits = 32;
-  int64_t zeroPoints = 0;
-  unsigned zeroPointBits = 8;
-  /// Second level of two-level scales, outlier indices, masks: bits in total.
-  int64_t otherBits = 0;
-
-  int64_t totalBits() const;
-  /// Bytes in the file: elements, scales, zero points and the rest each rounded up to whole bytes.
-  int64_t bytes() const;
-  /// Bits a value with everything that belongs to it; 0 without elements.
-  double bitsPerValue() const;
-};
-
-/// Scales of a tensor of `channels` x `perChannel` elements in groups of `group` along a channel (0: one per channel).
-/// The last group of a channel may be short. Example: 8 channels of 100 in groups of 32 have 32 scales.
-int64_t numScales(int64_t channels, int64_t perChannel, int64_t group);
-
 /// Bit operations of a layer: macs * weightBits * activationBits (METHODS 0.2).
 double bitOperations(int64_t macs, unsigned weightBits, unsigned activationBits);
-
-/// Average bits over tensors, by elements.
-class AverageBits {
-public:
-  void add(const WeightStorage &storage);
-  double get() const { return elements ? double(bits) / double(elements) : 0; }
-
-private:
-  int64_t bits = 0, elements = 0;
-};
 
 /// An activation tensor that is alive from step `first` to step `last`, both included. Its elements have the width of
 /// the activation format of `group`, or `fixedBits` when no group decides it (-1).
@@ -64,7 +32,8 @@ struct LiveTensor {
   unsigned fixedBits = 32;
 };
 
-/// Bits of a format name such as `s8`, `u4`, `f16`, `s4g128` (the number before `g`); none for other text.
+/// Bits of a registered number format, of f16, bf16 or f32, or of one with a group length behind it (`s4g128`); none
+/// for other text.
 std::optional<unsigned> bitsOfFormat(llvm::StringRef name);
 
 /// Fills AllocationProblem::memoryPoints and Choice::memory from live ranges: a point for each step (named after

@@ -14,35 +14,6 @@ using namespace bitwright::solver;
 
 namespace {
 
-TEST(CostModel, WeightStorage) {
-  // 4-bit, 64 x 300, groups of 128: 3 groups a channel, f16 scales, 4-bit zero points.
-  EXPECT_EQ(numScales(64, 300, 128), 192);
-  EXPECT_EQ(numScales(64, 300, 0), 64);
-  WeightStorage storage;
-  storage.elements = 64 * 300;
-  storage.bits = 4;
-  storage.scales = 192;
-  storage.scaleBits = 16;
-  storage.zeroPoints = 192;
-  storage.zeroPointBits = 4;
-  EXPECT_EQ(storage.totalBits(), 19200 * 4 + 192 * 20);
-  EXPECT_EQ(storage.bytes(), 9600 + 384 + 96);
-  EXPECT_DOUBLE_EQ(storage.bitsPerValue(), 4.2);
-  // 3-bit values end within a byte.
-  WeightStorage odd;
-  odd.elements = 3;
-  odd.bits = 3;
-  EXPECT_EQ(odd.bytes(), 2);
-  EXPECT_EQ(WeightStorage().bitsPerValue(), 0);
-  AverageBits average;
-  EXPECT_EQ(average.get(), 0);
-  average.add(storage);
-  odd.elements = 19200;
-  odd.bits = 8;
-  average.add(odd);
-  EXPECT_DOUBLE_EQ(average.get(), (4.2 + 8) / 2);
-}
-
 TEST(CostModel, BitOperations) { EXPECT_EQ(bitOperations(1'000'000'000'000, 4, 8), 3.2e13); }
 
 TEST(CostModel, FormatNames) {
@@ -51,7 +22,7 @@ TEST(CostModel, FormatNames) {
   EXPECT_EQ(bitsOfFormat("f32"), 32u);
   EXPECT_EQ(bitsOfFormat("bf16"), 16u);
   EXPECT_EQ(bitsOfFormat("s4g128"), 4u);
-  for (const char *name : {"", "s", "8", "s0", "s4x", "s4g", "bf8", "x8"})
+  for (const char *name : {"", "s", "8", "s0", "s4x", "s4g", "bf8", "x8", "s9"})
     EXPECT_EQ(bitsOfFormat(name), std::nullopt) << name;
 }
 
