@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/Evaluate/PlanTrials.h"
+#include "lib/Evaluate/Costs.h"
 #include "lib/Statistics/Statistics.h"
 #include "lib/Weights/WeightStore.h"
 #include "passes/Transform/CorrectBias/CorrectBias.h"
@@ -126,15 +127,37 @@ double relativeOutputError(ArrayRef<float> weight, ArrayRef<float> rounded, Arra
   return size > 0 ? error / size : -1;
 }
 
-/// The value is `stored` itself, or what only reshapes make of it: the same numbers in the same order.
-bool isReshapeOf(Value value, llvm::StringRef stored) {
+/// The reshapes and transposes that make `value` of what is stored as `stored`, first one first; none: something else
+/// does.
+std::optional<SmallVector<Operation *>> movedFrom(Value value, llvm::StringRef stored) {
+  // A copy in another order of memory is the same tensor.
+  if (size_t at = stored.rfind("/layout"); at != llvm::StringRef::npos)
+    stored = stored.take_front(at);
+  SmallVector<Operation *> chain;
   while (getValueName(value) != stored) {
-    auto reshape = value.getDefiningOp<qnn::ReshapeOp>();
-    if (!reshape)
-      return false;
-    value = reshape->getOperand(0);
+    Operation *op = value.getDefiningOp();
+    if (!isa_and_nonnull<qnn::ReshapeOp, qnn::TransposeOp>(op))
+      return std::nullopt;
+    chain.insert(chain.begin(), op);
+    value = op->getOperand(0);
   }
-  return true;
+  return chain;
+}
+
+std::vector<float> transposed(ArrayRef<float> values, ArrayRef<int64_t> shape, ArrayRef<int64_t> permutation) {
+  SmallVector<int64_t> strides(shape.size(), 1), index(shape.size(), 0);
+  for (size_t d = shape.size(); d-- > 1;)
+    strides[d - 1] = strides[d] * shape[d];
+  std::vector<float> result(values.size());
+  for (float &to : result) {
+    int64_t from = 0;
+    for (size_t d = 0; d < shape.size(); ++d)
+      from += index[d] * strides[size_t(permutation[d])];
+    to = values[size_t(from)];
+    for (size_t d = shape.size(); d-- > 0 && ++index[d] == shape[size_t(permutation[d])];)
+      index[d] = 0;
+  }
+  return result;
 }
 
 ArrayRef<float> floatsOf(const formats::NpyArray &array) {
@@ -235,10 +258,10 @@ void PlanTrials::findGrids() {
     for (const auto &[value, scheme] : before)
       setActivationStorage(value, format.getKey());
     llvm::MapVector<Value, Grid> found = placement.grids();
-    int bits = bitsOf(format.getKey());
     for (auto [index, entry] : llvm::enumerate(units.classes)) {
       if (!stored[index] || !llvm::is_contained(entry.formats, format.getKey()))
         continue;
+      int bits = placement.codeBits(entry.values); // fewer than 16 where a sum of products would leave 32 bits
       llvm::StringMap<ActivationGrid> &into = grids[index][format.getKey().str()];
       for (Value value : entry.values) {
         Grid grid = found[value];
@@ -262,8 +285,9 @@ llvm::Error PlanTrials::look() {
   struct Reader {
     unsigned unit;
     ProductGeometry geometry;
+    SmallVector<Operation *> moves; ///< between what is stored and the input
   };
-  llvm::StringMap<SmallVector<Reader>> readers;
+  llvm::StringMap<std::vector<Reader>> readers;
   llvm::StringMap<SmallVector<std::pair<unsigned, std::string>>> classOf; // class, value name
   SmallVector<std::vector<std::vector<float>>> gathered(units.units.size());
   rows.resize(units.units.size());
@@ -273,8 +297,10 @@ llvm::Error PlanTrials::look() {
       continue;
     Value input = unit.product->getOperand(0);
     llvm::StringRef stored = model->storedName(geometry->input);
-    if (!stored.empty() && isReshapeOf(input, stored))
-      readers[stored].push_back({unsigned(index), *geometry});
+    if (stored.empty())
+      continue;
+    if (auto moves = movedFrom(input, stored))
+      readers[stored].push_back({unsigned(index), *geometry, std::move(*moves)});
   }
   for (auto [index, entry] : llvm::enumerate(units.classes))
     for (Value value : entry.values)
@@ -283,13 +309,21 @@ llvm::Error PlanTrials::look() {
   // By class and format: sums of squared errors and of squares.
   std::vector<std::map<std::string, std::pair<double, double>>> sums(units.classes.size());
   unsigned looked = std::min<unsigned>(lookedAt, unsigned(samples.size()));
-  auto show = [&](llvm::StringRef name, ArrayRef<int64_t> shape, ArrayRef<float> values) {
+  std::optional<DimensionValues> dims; // of the present sample
+  auto show = [&](llvm::StringRef name, ArrayRef<int64_t> storedShape, ArrayRef<float> values) {
     for (const Reader &reader : readers.lookup(name)) {
+      SmallVector<int64_t> shape(storedShape);
+      std::vector<float> moved(values.begin(), values.end());
+      for (Operation *op : reader.moves) {
+        if (auto transpose = dyn_cast<qnn::TransposeOp>(op))
+          moved = transposed(moved, shape, transpose.getPerm());
+        shape = dims->shapeOf(op->getResult(0));
+      }
       int64_t bytes = 4 * reader.geometry.groups * reader.geometry.columns;
       bool sized = reader.geometry.kernel.empty() ? int64_t(values.size()) % reader.geometry.columns == 0
                                                   : shape.size() == reader.geometry.kernel.size() + 2;
       if (sized)
-        gatherRows(reader.geometry, values, shape,
+        gatherRows(reader.geometry, moved, shape,
                    std::min(rowsOfSample, std::max<int64_t>(1, rowBytes / looked / bytes)), gathered[reader.unit]);
     }
     std::pair<unsigned, std::string> previous = {~0u, ""};
@@ -314,6 +348,10 @@ llvm::Error PlanTrials::look() {
     }
   };
   for (unsigned i = 0; i < looked; ++i) {
+    auto sizes = DimensionValues::create(func, samples[i]);
+    if (!sizes)
+      return sizes.takeError();
+    dims = std::move(*sizes);
     if (llvm::Error error = model->capture(samples[i], show))
       return error;
     for (auto [argument, array] : llvm::zip(func.getArguments(), samples[i].inputs))
