@@ -1,5 +1,6 @@
 # Part of Bitwright. Licensed under Apache-2.0 WITH LLVM-exception.
 """Calling the compiler, which is a program of its own: `quant-compile`."""
+import contextlib
 import os
 import pathlib
 import shutil
@@ -8,6 +9,8 @@ import tempfile
 from typing import Iterable, Mapping, Optional, Sequence, Union
 
 import numpy as np
+
+from .metric import Metric, served
 
 Path = Union[str, os.PathLike]
 Dim = Union[int, str, tuple[int, int]]
@@ -47,11 +50,13 @@ def compile(model: Path, out: Path, *, calibration: Union[None, Path, Mapping[st
             recipe: Optional[Path] = None, dims: Optional[Mapping[str, Dim]] = None,
             targets: Union[None, str, Iterable[str]] = None, budget: Union[None, str, Iterable[str]] = None,
             require: Optional[str] = None, threads: Optional[int] = None, report: Optional[Path] = None,
-            json: Optional[Path] = None, extra: Sequence[str] = ()) -> pathlib.Path:
+            json: Optional[Path] = None, metric: Optional[Metric] = None, extra: Sequence[str] = ()) -> pathlib.Path:
     """Compiles `model` (an ONNX file) to the `.bwm` file `out` and returns its path.
 
     calibration: an `.npz` file, a folder of them, or a dict of arrays by input name, samples along the first dimension.
     recipe: "float", "w8a8" or a YAML file. dims: {"W": (32, 1280), "x:3": 320}. targets: "cpu". budget: "size<=12MB".
+    metric: with a budget, the loss that is minimised, smaller is better: called for every trial with the outputs of all
+    samples and those of the float model, each a list of {output name: array}. What it raises ends the compilation.
     extra: further options of quant-compile as they are. Raises `CompileError` with the compiler's message.
     """
     command = [find_compiler(), os.fspath(model), "-o", os.fspath(out), *_dims(dims or {})]
@@ -62,7 +67,12 @@ def compile(model: Path, out: Path, *, calibration: Union[None, Path, Mapping[st
     for option, values in (("--target", targets), ("--budget", budget)):
         if values is not None:
             command += [option, values if isinstance(values, str) else ",".join(values)]
-    with tempfile.TemporaryDirectory(prefix="bitwright-") as folder:
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bitwright-"))
+        server = None
+        if metric is not None:
+            answering, server = stack.enter_context(served(metric))
+            command += ["--metric", answering]
         if isinstance(calibration, Mapping):
             samples = os.path.join(folder, "calibration.npz")
             np.savez(samples, **calibration)
@@ -72,5 +82,6 @@ def compile(model: Path, out: Path, *, calibration: Union[None, Path, Mapping[st
         done = subprocess.run([*command, *extra], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True)
     if done.returncode != 0:
-        raise CompileError(done.stderr.strip() or f"quant-compile ended with status {done.returncode}")
+        text = done.stderr.strip() or f"quant-compile ended with status {done.returncode}"
+        raise CompileError(text) from (server.failure if server else None)
     return pathlib.Path(out)
