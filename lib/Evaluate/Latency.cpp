@@ -18,6 +18,7 @@
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/SHA256.h"
 #include <chrono>
+#include <ctime>
 
 using namespace mlir;
 using namespace bitwright;
@@ -31,6 +32,13 @@ double typicalOf(std::vector<double> values) {
   auto place = values.begin() + ptrdiff_t(values.size() / 4);
   std::nth_element(values.begin(), place, values.end());
   return *place;
+}
+
+/// Milliseconds. Of one thread its own time: that of other programs between two of its slices does not count.
+double now(unsigned threads) {
+  timespec time;
+  clock_gettime(threads > 1 ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID, &time);
+  return double(time.tv_sec) * 1e3 + double(time.tv_nsec) * 1e-6;
 }
 
 /// What compilations put into the weight store leaves it again.
@@ -65,6 +73,7 @@ public:
                               compiled.takeError());
     std::unique_ptr<TimedModel> result(new TimedModel);
     result->model = std::move(*compiled);
+    result->threads = threads;
     bw_session_options options = {};
     options.threads = threads;
     options.profile = 1;
@@ -80,30 +89,32 @@ public:
   /// One run; keeps its times where `keep`.
   llvm::Error run(bool keep) {
     bw_session_profile_reset(session);
-    auto start = std::chrono::steady_clock::now();
+    double start = now(threads);
     if (bw_run(session, 0, inputs.data(), inputs.size(), outputs.data(), outputs.size()) != BW_OK)
       return runtimeError();
-    std::chrono::duration<double, std::milli> passed = std::chrono::steady_clock::now() - start;
+    double passed = now(threads) - start;
     if (!keep)
       return llvm::Error::success();
-    walls.push_back(passed.count());
+    runs.push_back(passed);
     launches.resize(bw_session_profile_count(session, 0));
-    double sum = 0;
     for (size_t i = 0; i < launches.size(); ++i) {
       bw_profile_entry entry;
       if (bw_session_profile(session, 0, i, &entry) != BW_OK)
         return runtimeError();
       launches[i].push_back(double(entry.nanoseconds) * 1e-6);
-      sum += launches[i].back();
     }
-    overheads.push_back(passed.count() - sum);
     return llvm::Error::success();
   }
   size_t numLaunches() const { return bw_session_profile_count(session, 0); }
   double launch(size_t i) const { return typicalOf(launches[i]); }
-  double wall() const { return typicalOf(walls); }
-  /// What a run takes beside its launches. Found run by run: where the machine interrupts one, it is in a launch.
-  double overhead() const { return std::max(0.0, typicalOf(overheads)); }
+  double total() const { return typicalOf(runs); }
+  /// What a run takes beside its launches; with it they add up to the run.
+  double overhead() const {
+    double rest = total();
+    for (size_t i = 0; i < launches.size(); ++i)
+      rest -= launch(i);
+    return std::max(0.0, rest);
+  }
   bw_model *getModel() const { return model->get(); }
 
 private:
@@ -137,7 +148,8 @@ private:
   std::vector<bw_tensor> inputs, outputs;
   std::vector<std::vector<uint8_t>> data;
   std::vector<std::vector<double>> launches; ///< by launch, a time each run
-  std::vector<double> walls, overheads;
+  std::vector<double> runs;
+  unsigned threads = 1;
 };
 
 /// Runs the models in turn, so that a machine that becomes slower favours none of them; about two seconds each. In each
@@ -443,7 +455,7 @@ llvm::Expected<std::vector<MeasuredPlan>> bitwright::measureLatencies(llvm::Arra
     bw_model_stats stats;
     if (bw_model_get_stats(model->getModel(), &stats) != BW_OK)
       return runtimeError();
-    results.push_back({model->wall(), stats.arena_bytes, stats.weight_bytes});
+    results.push_back({model->total(), stats.arena_bytes, stats.weight_bytes});
   }
   return results;
 }
