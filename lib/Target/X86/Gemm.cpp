@@ -57,7 +57,7 @@ private:
   std::optional<CodedProduct> coded; ///< weights that stay codes in memory
   Value rowSums;
   std::optional<RunCopier> copier;
-  unsigned maxPanels(Isa isa) const { return coded ? CodedProduct::maxPanels(isa) : MicroKernel::maxPanels(isa, kind); }
+  unsigned maxPanels(Isa isa) const { return coded ? coded->maxPanels(isa) : MicroKernel::maxPanels(isa, kind); }
   unsigned rowsFor(Isa isa, unsigned nr) const {
     return coded ? coded->rowsFor(isa) : MicroKernel::rowsFor(isa, kind, nr);
   }

@@ -35,7 +35,9 @@ CodedProduct::CodedProduct(KernelBuilder &k, const ConvAnchor &a) : integers(!a.
   twoLevel = bool(a.groupScale);
 }
 
-unsigned CodedProduct::maxPanels(Isa isa) { return isa == Isa::Avx2 ? 1 : kWidePanels; }
+unsigned CodedProduct::maxPanels(Isa isa) const {
+  return isa == Isa::Avx2 ? 1 : integers ? kWidePanels : 2 * kWidePanels;
+}
 // Registers: sums, totals of groups, a step's codes before and behind the unpacking, the mask, a broadcast of the
 // input. 32 zmm: 12 + 12 + 3 + 3 + 1 + 1, and the epilogue of a few rows overlaps the next sums; floats 24 + 3 + 3 + 1.
 // 16 ymm hold half a panel each. Every count divides the 48 rows of a tile.
@@ -219,9 +221,13 @@ void CodedProduct::products(Value input, int64_t rowBytes, Value sums, Value pan
         Value row = k.add(blockRow, r), from = k.gep(input, k.mul(row, rowBytes));
         Value to = k.gep(accumulators, k.mul(r, int64_t(nr) * kStepBytes));
         Value rowSums = integers ? k.gep(sums, k.mul(row, bytesOfRowSum())) : Value();
+        unsigned together = number == 1 || nr <= kWidePanels ? nr : kWidePanels;
+        for (unsigned j = 0; !integers && j < nr; j += together)
+          emitFloats(number, std::min(together, nr - j), from, rowBytes, k.add(panelIndex, j),
+                     k.gep(to, j * kStepBytes), nr);
         if (!integers)
-          emitFloats(number, nr, from, rowBytes, panelIndex, to);
-        else if (wide())
+          return;
+        if (wide())
           emitWide(number, nr, from, rowBytes, rowSums, panelIndex, to);
         else
           emitIntegers(number, from, rowBytes, rowSums, panelIndex, to);
@@ -368,7 +374,8 @@ void CodedProduct::emitIntegers(unsigned mr, Value input, int64_t rowBytes, Valu
 // Codes against f32
 //===----------------------------------------------------------------------===//
 
-void CodedProduct::emitFloats(unsigned mr, unsigned nr, Value input, int64_t rowBytes, Value panelIndex, Value to) {
+void CodedProduct::emitFloats(unsigned mr, unsigned nr, Value input, int64_t rowBytes, Value panelIndex, Value to,
+                              unsigned panelsOfRow) {
   VectorBuilder f(k, kLanes);
   bool nibbles = layout.kind == PanelKind::Nibbles;
   int64_t perStep = layout.kStep(), steps = columns / perStep;
@@ -428,8 +435,9 @@ void CodedProduct::emitFloats(unsigned mr, unsigned nr, Value input, int64_t row
       return next;
     });
   });
-  for (unsigned i = 0; i < mr * nr; ++i)
-    k.store(sums[i], k.gep(to, int64_t(i) * kStepBytes));
+  for (unsigned m = 0; m < mr; ++m)
+    for (unsigned j = 0; j < nr; ++j)
+      k.store(sums[m * nr + j], k.gep(to, int64_t(m * panelsOfRow + j) * kStepBytes));
 }
 
 } // namespace bitwright::x86

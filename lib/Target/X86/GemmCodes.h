@@ -35,7 +35,7 @@ public:
   PanelLayout layout;
   /// How the input lies in scratch: s8 as it is (Nibbles), or f32.
   PanelKind inputKind() const { return integers ? PanelKind::Nibbles : PanelKind::Floats; }
-  static unsigned maxPanels(Isa isa);
+  unsigned maxPanels(Isa isa) const;
   /// Rows of the largest micro-kernel.
   unsigned rowsFor(Isa isa) const;
   /// Constant buffers; the same for every instruction set.
@@ -61,7 +61,8 @@ public:
                 mlir::Value count, mlir::Value accumulators, llvm::function_ref<void(mlir::Value, mlir::Value)> finish);
 
 private:
-  /// Panels that share a broadcast of the input with AVX-512: 4 x 3 sums and as many totals of groups, or 8 x 3 floats.
+  /// Panels that share a broadcast of the input with AVX-512: 4 x 3 sums and as many totals of groups, or 8 x 3 floats
+  /// (a lonely row of floats 1 x 6: its chains of fma have an order).
   static constexpr unsigned kWidePanels = 3;
   bool grouped() const { return integers && (twoLevel || a.floatSums); }
   /// Two-level sums of x are kept as pairs of 16 bits: m X of two groups is one instruction. They must fit.
@@ -92,7 +93,8 @@ private:
                                           int64_t steps, unsigned halves, mlir::ValueRange start);
   void sumRowsOneByOne(mlir::Value a, int64_t rowBytes, mlir::Value rows, mlir::Value sums);
   // Any instruction set.
-  void emitFloats(unsigned mr, unsigned nr, mlir::Value a, int64_t rowBytes, mlir::Value panelIndex, mlir::Value to);
+  void emitFloats(unsigned mr, unsigned nr, mlir::Value a, int64_t rowBytes, mlir::Value panelIndex, mlir::Value to,
+                  unsigned panelsOfRow);
   // AVX512-VNNI (GemmCodesWide.cpp).
   void sumRowsWide(mlir::Value a, int64_t rowBytes, mlir::Value rows, mlir::Value sums);
   mlir::Value sumGroups(mlir::Value from, int64_t count);
