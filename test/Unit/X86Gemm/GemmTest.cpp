@@ -161,6 +161,29 @@ TEST(Gemm, WiderCodes) {
   check(c, 21);
   check(with(c, Epilogue::None), 22);
 }
+TEST(Gemm, BytesMeetWords) {
+  auto wide = [](ProductCase c) {
+    c.inputBits = 16;
+    c.zeroPoint = 0;
+    return c;
+  };
+  for (int64_t channels : {1, 2, 7, 30, 67})
+    for (int64_t outputs : {1, 16, 40, 79, 130})
+      check(wide(with(conv({1, 4, 7}, channels, outputs, {1, 1}), Epilogue::Rescale)), 500 + channels * outputs);
+  check(wide(with(linear({13}, 65, 33), Epilogue::Dequantize)), 501);
+  check(wide(with(linear({1}, 120, 360), Epilogue::None)), 502);
+  check(wide(with(conv({1, 9, 13}, 3, 48, {3, 3}, 2, 1), Epilogue::Rescale)), 503);
+  check(wide(with(conv({1, 6, 7}, 24, 36, {3, 3}, 1, 1, 3), Epilogue::RescaleLookup)), 504);
+  ProductCase dynamic = wide(with(conv({3, 9, 21}, 20, 33, {3, 3}, 1, 1), Epilogue::RescaleResidual));
+  dynamic.dynamic = true;
+  check(dynamic, 505);
+  dynamic.channelsLast = false;
+  check(dynamic, 506);
+  // A zero point, as imported graphs may have.
+  ProductCase shifted = wide(with(conv({1, 6, 7}, 20, 18, {3, 3}, 1, 1), Epilogue::Rescale));
+  shifted.zeroPoint = -77;
+  check(shifted, 507);
+}
 TEST(Gemm, Float) {
   check(asFloat(with(conv({1, 4, 7}, 33, 50, {1, 1}), Epilogue::None)), 23);
   check(asFloat(with(linear({3, 17}, 120, 90), Epilogue::Rescale)), 24);

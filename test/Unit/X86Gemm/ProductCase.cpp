@@ -136,7 +136,10 @@ private:
         tensor.mutableData<int8_t>()[i] = int8_t(uniform(low, high));
         break;
       case Element::S16:
-        tensor.mutableData<int16_t>()[i] = int16_t(uniform(low / 16, high / 16));
+        // Short sums of 8-bit weights have room for all codes.
+        tensor.mutableData<int16_t>()[i] = c.weightBits == 8 && c.channels * c.outputs < 4096
+                                               ? int16_t(uniform(low, high))
+                                               : int16_t(uniform(low / 16, high / 16));
         break;
       default:
         llvm_unreachable("not an input type");
