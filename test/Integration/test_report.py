@@ -303,6 +303,32 @@ def test_with_a_budget(tmp_path, recipe):
     assert {name for name in pictures if name != "histogram"} == {"bits", "pareto", "trials", "sqnr"}
 
 
+def test_formats_of_activations(tmp_path, small, small_calibration):
+    """A network whose activations are chosen too, and the same formats again from the plan."""
+    common = [small, "--recipe", "w8a8", "--calibration", small_calibration, "--dim", "N=1..4"]
+    report, again = tmp_path / "report.html", tmp_path / "again.html"
+    compile_model(common[0], tmp_path / "m.bwm", *common[1:], "--choices", "s4,s8/s8,s16", "--budget", "bops <= 50 %", "--rank-check", "4", "--plan-out", tmp_path / "plan.json",
+                  "--report", report)
+    twin, plan = twin_of(report), json.loads((tmp_path / "plan.json").read_text())
+    pictures = inspect(report)
+    assert pictures["bits"] == 1 and pictures["trials"] == 1 and pictures["histogram"] == len(twin["activations"])
+    layers = {layer["name"]: layer for layer in twin["layers"]}
+    for group in plan["groups"]:
+        if group["name"] != "(rest)":
+            layer = layers[group["name"]]
+            assert [layer.get("weight", "-"), layer.get("activation", "-")] == [group["weight"], group["activation"] or "-"]
+    formats = {activation["format"] for activation in twin["activations"]}
+    assert formats == {layer["activation"] for layer in layers.values() if "activation" in layer} and formats == {"s8", "s16"}
+    for activation in twin["activations"]:
+        # 16 bits hardly clip, and their noise is 48 dB below that of 8 bits.
+        assert activation["sqnr_db"] > (70 if activation["format"] == "s16" else 20)
+    compile_model(common[0], tmp_path / "again.bwm", *common[1:], "--plan-in", tmp_path / "plan.json", "--report", again)
+    repeated = twin_of(again)
+    assert "allocation" not in repeated and repeated["plan"].endswith("plan.json")
+    assert {layer["name"]: layer.get("weight") for layer in repeated["layers"]} == {name: layer.get("weight") for name, layer in layers.items()}
+    assert inspect(again) == {"sqnr": 1, "histogram": len(twin["activations"])}
+
+
 def test_recogniser(work, recogniser_calibration):
     report = work / "recogniser.html"
     compile_model(fetch.path_of("recogniser"), work / "reported.bwm", "--recipe", "w8a8", "--calibration", recogniser_calibration, *RECOGNISER_DIMS, "--report", report)

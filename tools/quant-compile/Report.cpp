@@ -7,6 +7,7 @@
 #include "tools/quant-compile/Report.h"
 #include "lib/Allocate/Units.h"
 #include "lib/Evaluate/Costs.h"
+#include "lib/NumberFormats/NumberFormat.h"
 #include "lib/Report/Html.h"
 #include "mlir/IR/Remarks.h"
 #include "llvm/ADT/DenseMap.h"
@@ -201,8 +202,10 @@ void ReportCollector::noteLayers(func::FuncOp func, const Statistics *statistics
     if (!seen || grid == grids.end())
       continue;
     std::string format = QuantizerPlacement::storageOf(first).str();
-    double levels = std::exp2(bitsOf(format)), scale = double(grid->second.scale), zero = grid->second.zeroPoint;
-    Range range{(-levels / 2 - zero) * scale, (levels / 2 - 1 - zero) * scale};
+    const IntegerFormat &codes = integerFormat(format);
+    double scale = double(grid->second.scale);
+    Range range{double(codes.lowest() - grid->second.zeroPoint) * scale,
+                double(codes.highest() - grid->second.zeroPoint) * scale};
     report::Activation activation = report::describeActivation(*seen, range, scale);
     activation.name = values.name;
     activation.format = format;
