@@ -38,7 +38,8 @@ llvm::Expected<Sensitivities> Sensitivities::measure(func::FuncOp func, PlanTria
   if (statistics)
     for (const DataPart &part : statistics->data)
       statisticsOf += llvm::formatv(" {0} {1}/{2} {3}", part.source, part.shard, part.shards, part.samples).str();
-  result.identity = {{"model", units.digest},
+  // Transforms may have changed the graph after the data, so the model is what calibration saw.
+  result.identity = {{"model", statistics && !statistics->graphDigest.empty() ? statistics->graphDigest : units.digest},
                      {"data", trials.getDataDigest()},
                      {"recipe", sha256(digestOf(func) + statisticsOf)},
                      {"samples", std::to_string(trials.getNumSamples())},

@@ -22,6 +22,9 @@
 
 using namespace bitwright;
 
+constexpr llvm::StringLiteral endedEarly =
+    "ended without an answer; expected a line with a number for each request (see its messages above)";
+
 llvm::Error UserMetric::failure(const llvm::Twine &text) const {
   return llvm::createStringError("--metric '" + command + "': " + text);
 }
@@ -100,7 +103,7 @@ llvm::Expected<std::string> UserMetric::readLine() {
     if (size < 0 && errno == EINTR)
       continue;
     if (size <= 0)
-      return failure("ended without an answer; expected a line with a number for each request (see its messages above)");
+      return failure(endedEarly);
     pending.append(buffer, size_t(size));
   }
 }
@@ -126,7 +129,7 @@ llvm::Expected<double> UserMetric::ask(llvm::StringRef request, const std::vecto
     if (size < 0 && errno == EINTR)
       continue;
     if (size <= 0)
-      return failure("ended before the request '" + request + "' (see its messages above)");
+      return failure(endedEarly);
     sent += size_t(size);
   }
   auto answer = readLine();
