@@ -397,25 +397,48 @@ llvm::Expected<BetterRounding> roundKeepingBetter(const GptqProblem &problem, co
   if (!holdOut.empty())
     if (llvm::Error error = checkMoments(problem, holdOut, "hold-out moments: "))
       return std::move(error);
-  GptqOptions plain = options;
-  plain.feedback = false;
-  std::unique_ptr<ColumnQuantizer> gptqColumns = quantizer.clone(), rtnColumns = quantizer.clone();
-  GptqResult rtn = roundAll(problem, plain, *partitions, *rtnColumns);
-  GptqResult gptq = roundAll(problem, options, *partitions, *gptqColumns);
-  BetterRounding better;
-  better.gptqError = gptq.outputError;
-  better.rtnError = rtn.outputError;
-  if (!holdOut.empty()) {
+  auto errorOf = [&](const GptqResult &result) {
+    if (holdOut.empty())
+      return result.outputError;
     GptqProblem unseen = problem;
     unseen.moments = holdOut;
-    better.gptqError = outputError(unseen, gptq.dequantized);
-    better.rtnError = outputError(unseen, rtn.dequantized);
+    return outputError(unseen, result.dequantized);
+  };
+  BetterRounding rtn, gptq;
+  GptqOptions plain = options;
+  plain.feedback = false;
+  rtn.choice = RoundingChoice::Rtn;
+  rtn.quantizer = quantizer.clone();
+  rtn.result = roundAll(problem, plain, *partitions, *rtn.quantizer);
+  rtn.rtnError = gptq.rtnError = errorOf(rtn.result);
+  auto attempt = [&](const GptqOptions &tried, const std::vector<Partition> &factors) {
+    std::unique_ptr<ColumnQuantizer> columns = quantizer.clone();
+    GptqResult result = roundAll(problem, tried, factors, *columns);
+    double error = errorOf(result);
+    if (gptq.quantizer && error >= gptq.gptqError)
+      return;
+    gptq.gptqError = error;
+    gptq.result = std::move(result);
+    gptq.quantizer = std::move(columns);
+  };
+  attempt(options, *partitions);
+  // Inputs with next to no correlation: feedback that is greedy can lose. Another order, or less feedback, seldom does.
+  for (double damping : {0.0, 0.1, 1.0}) {
+    if (gptq.gptqError <= gptq.rtnError)
+      break;
+    GptqOptions other = options;
+    if (damping == 0)
+      other.actOrder = true;
+    else
+      other.dampingLadder = {damping};
+    if (auto factors = factorizeAll(problem, other))
+      attempt(other, *factors);
+    else
+      llvm::consumeError(factors.takeError());
   }
-  const bool keepGptq = better.gptqError <= better.rtnError;
-  better.choice = keepGptq ? RoundingChoice::Gptq : RoundingChoice::Rtn;
-  better.result = std::move(keepGptq ? gptq : rtn);
-  better.quantizer = std::move(keepGptq ? gptqColumns : rtnColumns);
-  return better;
+  const bool keepGptq = gptq.gptqError <= gptq.rtnError;
+  rtn.gptqError = gptq.gptqError;
+  return std::move(keepGptq ? gptq : rtn);
 }
 
 double outputError(const GptqProblem &problem, llvm::ArrayRef<double> dequantized) {

@@ -90,6 +90,7 @@ struct BetterRounding {
 };
 
 /// Rounds with and without feedback and keeps the smaller output error under the undamped moments (GPTQ on a tie).
+/// Where feedback loses, it is tried again in act-order and with dampings 0.1 and 1.
 /// `quantizer` is the pattern; it is not changed. With `holdOut` (moments of samples that `problem.moments` has not
 /// seen, same shape) the errors that are compared are under these: METHODS P15, GPTQ fits its calibration set too well.
 llvm::Expected<BetterRounding> roundKeepingBetter(const GptqProblem &problem, const GptqOptions &options,

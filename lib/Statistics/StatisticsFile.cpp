@@ -310,7 +310,8 @@ static std::string readAll(StringRef content, Statistics &result, bool acceptUnf
     return "expected a line of JSON that nests at most 16 deep";
   Expected<json::Value> parsed = json::parse(text);
   if (!parsed)
-    return toString(parsed.takeError()) + "; the file may be cut short";
+    return "expected a line of JSON, found an error at " + toString(parsed.takeError()) +
+           "; it is no file of statistics, or cut short";
   const json::Object *root = parsed->getAsObject();
   if (!root || root->getString("format") != StringRef("bitwright-statistics"))
     return "expected the format \"bitwright-statistics\"; write such a file with --statistics-out or quant-statistics";

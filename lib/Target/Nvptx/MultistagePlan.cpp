@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "lib/NumberFormats/NumberFormat.h"
 #include "lib/Target/Nvptx/Multistage.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
@@ -250,10 +251,10 @@ std::string bitwright::nvptx::planMultistage(kernel::GemmOp op, kernel::Schedule
     plan.pitch += segment.kBytes;
     plan.sharedBytes = std::max<unsigned>(plan.sharedBytes, unsigned(segment.stageBytes * plan.stages));
     // 2^shift |code| <= 128 and |x| <= 128 (2^4 each for pairs of nibbles).
-    if (int64_t k = segment.partial ? attr.getGroup() : op.getK(); segment.shift && k > 131071)
-      return "expected K (or the group of partial sums) <= 131071 for 4-bit weights summed as 16 x code in i32, "
-             "found " +
-             to_string(k);
+    const int64_t deepest = largestExactDepth(integerFormat("s8"), integerFormat("s8"));
+    if (int64_t k = segment.partial ? attr.getGroup() : op.getK(); segment.shift && k > deepest)
+      return "expected K (or the group of partial sums) <= " + to_string(deepest) +
+             " for 4-bit weights summed as 16 x code in i32, found " + to_string(k);
     partial |= segment.partial;
     plan.segments.push_back(std::move(segment));
   }

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "lib/NumberFormats/NumberFormat.h"
 #include "lib/Target/Nvptx/Schedules.h"
 #include "lib/Target/Nvptx/WgmmaRs.h"
 
@@ -43,9 +44,10 @@ std::string rs::plan(kernel::GemmOp op, kernel::ScheduleAttr schedule, Plan &p) 
       return "expected two_level groups or none for tokens of i8, found groups with float scales (their sums would be "
              "scaled in f32 once a group)";
     p.scheme = grouping == Grouping::TwoLevel ? Scheme::TwoLevelS8 : Scheme::ChannelS8;
-    // 16 x code in [-128, 112], tokens in [-128, 127]: 2^14 a product.
-    if (p.scheme == Scheme::ChannelS8 && p.k > 131071)
-      return expected("K of at most 131071 for sums of 16 x code in 32 bits", p.k);
+    // 16 x code in [-128, 112], tokens in [-128, 127]: no more than products of two s8.
+    const int64_t deepest = largestExactDepth(integerFormat("s8"), integerFormat("s8"));
+    if (p.scheme == Scheme::ChannelS8 && p.k > deepest)
+      return expected("K of at most " + std::to_string(deepest) + " for sums of 16 x code in 32 bits", p.k);
   } else if (p.lhs.isF16() || p.lhs.isBF16()) {
     p.scheme = Scheme::Half;
     p.scaled = grouping != Grouping::None;
