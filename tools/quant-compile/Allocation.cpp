@@ -432,6 +432,10 @@ llvm::Error Allocation::writePlan() const {
               out.attribute("bytes", totalOf(decisions.problem, "bytes", trial.choices));
               out.attribute("predicted", trial.predicted);
               out.attribute("measured", trial.measured);
+              out.attributeArray("choices", [&] {
+                for (auto [group, choice] : llvm::zip(decisions.problem.groups, trial.choices))
+                  out.value(group.choices[choice].name());
+              });
               out.attributeObject("metrics", [&] {
                 for (const auto &[name, value] : trial.metrics)
                   out.attribute(name, value);
