@@ -24,6 +24,27 @@ TEST_F(Gpu, HopperRunsItsOwnCode) {
   EXPECT_EQ(launched(), (Strings{"shift_few", "reverse", "total", "shift_many", "reverse", "total"}));
 }
 
+/// What the file packs is uploaded as the panel that a CPU reads: here biases 1, 2, 3, whose bytes make a panel of 3 x 8
+/// codes of 2 bits.
+TEST_F(Gpu, PackedWeights) {
+  Model m = makeGpuModel();
+  std::vector<uint8_t> panel(64);
+  for (uint8_t c : {0, 1, 2})
+    panel[4 * c] = uint8_t(c + 1);
+  m.weights[0].bytes = Blob::own(panel);
+  m.weights[0].packed = {2, 0, 1, 3, 8};
+  for (const char *device : {"cpu", "cuda"}) {
+    open(m, device);
+    for (int64_t n : {2, 4}) {
+      ASSERT_EQ(run(n, 8), BW_OK) << bw_last_error();
+      std::vector<int32_t> expected = expectedY(x, n, 8); // with biases 10, 20, 30
+      for (size_t i = 0; i < expected.size(); ++i)
+        expected[i] -= 9 * int32_t(i / 8 % 3 + 1);
+      EXPECT_EQ(y, expected) << device;
+    }
+  }
+}
+
 TEST_F(Gpu, LaunchShapes) {
   open(makeGpuModel());
   expectCorrect(2, 8);
