@@ -18,6 +18,11 @@ using namespace bitwright;
 using namespace bitwright::report;
 
 namespace {
+/// As people read it: where there is no weight, the activation's format alone.
+std::string labelOf(const solver::Choice &choice) {
+  return choice.weight.empty() || choice.weight == "-" ? choice.activation : choice.name();
+}
+
 unsigned bitsOr(const std::string &format, unsigned otherwise) { return bitsOfFormat(format).value_or(otherwise); }
 
 /// The choice that asks most of the layer: narrowest weight (activation where there is no weight), its other side as
@@ -87,7 +92,7 @@ std::string reasonFor(const solver::AllocationProblem &problem, unsigned index, 
         }
   if (alternative.choice < 0)
     return "its partners decide" + tied;
-  std::string other = group.choices[unsigned(alternative.choice)].name();
+  std::string other = labelOf(group.choices[unsigned(alternative.choice)]);
   std::string text;
   if (alternative.loss > 0 && alternative.price > 0)
     text = other + " adds " + number(alternative.loss) + " of loss, more than what it frees is worth";
@@ -213,7 +218,7 @@ void report::addDecisions(Record &record, const Decisions &decisions) {
     const solver::Choice &narrowest = group.choices[narrowestChoice(group, chosen)];
     if (group.choices.size() > 1) {
       layer.sensitivity = narrowest.loss;
-      layer.sensitivityChoice = narrowest.name();
+      layer.sensitivityChoice = labelOf(narrowest);
     }
     if (auto it = qualities.find(group.name); it != qualities.end()) {
       if (!layer.weightSqnr)
@@ -223,7 +228,7 @@ void report::addDecisions(Record &record, const Decisions &decisions) {
     }
     solver::Alternative alternative = i < plan.alternatives.size() ? plan.alternatives[i] : solver::Alternative();
     if (alternative.choice >= 0) {
-      layer.alternative = group.choices[unsigned(alternative.choice)].name();
+      layer.alternative = labelOf(group.choices[unsigned(alternative.choice)]);
       layer.alternativeLoss = alternative.loss;
       layer.alternativePrice = alternative.price;
     }

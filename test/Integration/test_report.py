@@ -77,7 +77,7 @@ def everything():
     layers[5]["loss"], layers[6]["loss"] = 0, -1e-7
     for key in ("alternative", "sensitivity", "sensitivity_choice"):
         del layers[7][key]
-    layers.append({"name": "add:codes", "kind": "activations", "activation": "s16", "loss": 1e-5, "sensitivity": 1e-3, "sensitivity_choice": "-/s8"})
+    layers.append({"name": "add:codes", "kind": "activations", "activation": "s16", "loss": 1e-5, "sensitivity": 1e-3, "sensitivity_choice": "s8"})
     activations = []
     for i in range(30):
         counts = [int(1e5 * math.exp(-((j - 30 - i) / 8) ** 2)) for j in range(90)]

@@ -139,6 +139,25 @@ TEST(Report, ReadableUnits) {
   EXPECT_DOUBLE_EQ(*record.allocation->trials[0].used, 3);
 }
 
+TEST(Report, ActivationsThatNoLayerReads) {
+  Decisions decisions = makeDecisions();
+  solver::Group add;
+  add.name = "add:codes";
+  add.choices = {{"-", "s8", 0.2, {0, 0}, {}}, {"-", "s16", 0.1, {0, 0}, {}}};
+  decisions.problem.groups.push_back(add);
+  decisions.plan = llvm::cantFail(solver::solve(decisions.problem, decisions.budgets));
+  decisions.trials.clear();
+  Record record;
+  addDecisions(record, decisions);
+  const Layer &layer = record.layers.back();
+  EXPECT_EQ(layer.kind, "activations");
+  EXPECT_EQ(layer.weight, "");
+  EXPECT_EQ(layer.activation, "s16");
+  EXPECT_EQ(layer.sensitivityChoice, "s8");
+  EXPECT_EQ(layer.alternative, "s8");
+  EXPECT_FALSE(layer.bits);
+}
+
 TEST(Report, TiedGroupsSaySo) {
   Decisions decisions = makeDecisions();
   solver::AllocationProblem &problem = decisions.problem;
