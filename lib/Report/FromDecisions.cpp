@@ -203,7 +203,9 @@ void report::addDecisions(Record &record, const Decisions &decisions) {
       layer.kind = "activations";
     layer.elements = std::max(layer.elements, group.elements);
     layer.weight = choice.weight == "-" ? "" : choice.weight;
-    layer.activation = choice.activation == "-" ? "" : choice.activation;
+    // Without a choice the recipe's format stands (scales found at run time).
+    if (!choice.activation.empty() && choice.activation != "-")
+      layer.activation = choice.activation;
     layer.loss = choice.loss;
     if (bytes && group.elements > 0) {
       layer.bytes = choice.costs[*bytes];

@@ -296,6 +296,8 @@ def test_with_a_budget(tmp_path, recipe):
         assert layer["reason"] and layer["bytes"] > 0 and {choice["weight"] for choice in layer["choices"]} == {"s4", "s8"}
         assert layer["sensitivity_choice"].startswith("s4") and layer["sensitivity"] > 0
         assert (15 < layer["weight_sqnr_db"] < 30) == (layer["weight"] == "s4")
+        # Weights alone, or activations with a scale a token.
+        assert layer.get("activation") == {"w4a16": None, "w4a8": "s8"}[recipe]
     kinds = [trial["kind"] for trial in allocation["trials"]]
     assert kinds.count("chosen") == 1 and kinds.count("random") >= 6
     assert len(allocation["pareto"]) >= 2

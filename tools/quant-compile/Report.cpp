@@ -181,13 +181,13 @@ void ReportCollector::noteLayers(func::FuncOp func, const Statistics *statistics
     layer.shape = shapeText(type);
     layer.weight = scheme.getStorage().str();
     layer.scheme = schemeText(unit.product, scheme);
-    if (isPerToken(unit.product))
+    if (isDynamicallyScaled(unit.product))
       layer.scheme += "; activations per token";
     layer.elements = double(type.getNumElements());
     layer.bytes = double(bytesOfWeight(unit, layer.weight, layer.activation));
     if (layer.elements > 0)
       layer.bits = 8 * *layer.bytes / layer.elements;
-    if (layer.activation.empty() && isPerToken(unit.product))
+    if (layer.activation.empty() && isDynamicallyScaled(unit.product))
       layer.activation = unit.product->getAttrOfType<qnn::SchemeAttr>(activationSchemeAttr).getStorage().str();
     layer.reason = record.plan.empty() ? "as the recipe says" : "as the plan says";
     record.layers.push_back(std::move(layer));
