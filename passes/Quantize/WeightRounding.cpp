@@ -202,13 +202,17 @@ double estimatedCodeSum(Operation *product) {
   WeightSlices slices(product);
   std::vector<double> sums(size_t(slices.channels), 0.0), largest(size_t(slices.channels), 0.0);
   Value weight = getWeightOf(product);
-  if (auto dequantize = weight.getDefiningOp<DequantizeOp>()) {
-    for (auto [i, q] : llvm::enumerate(toIntegers(*getConstant(dequantize.getInput()))))
+  auto dequantize = weight.getDefiningOp<DequantizeOp>();
+  auto data = getConstant(dequantize ? dequantize.getInput() : weight);
+  if (!data)
+    return 0; // a weight that is not in the store was diagnosed
+  if (dequantize) {
+    for (auto [i, q] : llvm::enumerate(toIntegers(*data)))
       sums[size_t(slices.channelOf(int64_t(i)))] += double(std::abs(q));
     return *llvm::max_element(sums);
   }
   auto scheme = product->getAttrOfType<SchemeAttr>(weightSchemeAttr);
-  for (auto [i, v] : llvm::enumerate(toFloats(*getConstant(weight)))) {
+  for (auto [i, v] : llvm::enumerate(toFloats(*data))) {
     size_t c = size_t(slices.channelOf(int64_t(i)));
     sums[c] += std::fabs(double(v));
     largest[c] = std::max(largest[c], std::fabs(double(v)));

@@ -17,3 +17,13 @@ func.func @too_long(%x: tensor<1x140000xf32> {qnn.name = "x", qnn.range = array<
   %0 = qnn.linear %x, %w {name = "first", qnn.activation_scheme = #qnn.scheme<s8, tensor>, qnn.weight_scheme = #qnn.scheme<s16, axis 0>} : (tensor<1x140000xf32>, tensor<1x140000xf32>) -> tensor<1x1xf32>
   return %0 : tensor<1x1xf32>
 }
+
+// -----
+
+func.func @missing(%x: tensor<1x2xf32> {qnn.name = "x", qnn.range = array<f64: -1.0, 1.0>, qnn.activation_scheme = #qnn.scheme<s16, tensor>}) -> tensor<1x2xf32> {
+  // Asked for its sums, and then for its values.
+  // expected-error@below {{weight 'nothing' is not in the weight store: load the file that holds it}}
+  %w = qnn.weight "nothing" {name = "w"} : tensor<2x2xf32>
+  %0 = qnn.linear %x, %w {name = "first", qnn.activation_scheme = #qnn.scheme<s8, tensor>, qnn.weight_scheme = #qnn.scheme<s8, axis 0>} : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
+  return %0 : tensor<1x2xf32>
+}
