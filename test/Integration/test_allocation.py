@@ -374,3 +374,53 @@ def test_formats_of_activations(tmp_path):
     data = json.loads(table.read_text())
     losses = {(entry["name"], entry["format"]): entry["output"] for entry in data["measurements"]["activations"]}
     assert losses["x", "s16"] < losses["x", "s8"] / 1000
+
+
+@pytest.mark.parametrize("budget", ["bops <= 50 %", "average_bits <= 6.3", "count(s4) >= 1", "peak_memory <= 1 MB", "latency <= 100 %"])
+def test_kinds_of_budgets(block, tmp_path, budget):
+    plan = tmp_path / "plan.json"
+    compiled(block, tmp_path / "out.bwm", "w4a8", "--budget", budget, "--plan-out", plan)
+    decided = json.loads(plan.read_text())
+    used = decided["budgets"][0]
+    if ">=" in budget:
+        assert used["used"] >= used["limit"] == 1
+    else:
+        assert 0 < used["used"] <= used["limit"] * (1 + 1e-9)
+    expected = {"bops": ["s4", "s8"], "average_bits": ["s4", "s8"], "count(s4)": ["s4", "s8"], "peak_memory": ["s8", "s8"]}
+    if budget.split()[0] in expected:
+        assert sorted(weights_of(decided).values()) == expected[budget.split()[0]]
+
+
+def test_another_loss_is_minimised(block, tmp_path):
+    model, *rest = options(block)
+    done = tool("quant-compile", model, *rest, "--budget", "size <= 60 %", "--sensitivity-metric", "weight_mse", "-o", tmp_path / "out.bwm")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"weight_mse [\d.e-]+ \(the sum of what is minimised\); relative squared error of the output [\d.e-]+ measured", done.stderr)
+
+
+def test_layers_that_influence_each_other(tmp_path):
+    """Two of four layers have nearly the same weights and meet in one sum: together their errors e are 2 e, so their loss is
+    4 e^2 and not 2 e^2. Alone they are the best two for 4 bits; the measured pair says that one of them is not."""
+    rng = np.random.default_rng(8)
+    size = 48
+    same = rng.normal(size=(size, size))
+    weights = {"w0": same, "w1": same * (1 + 1e-6), "w2": 1.1 * rng.normal(size=(size, size)), "w3": 1.1 * rng.normal(size=(size, size))}
+    nodes = [onnx.helper.make_node("MatMul", ["x", f"w{i}"], [f"a{i}"], f"layer{i}") for i in range(4)]
+    nodes += [onnx.helper.make_node("Add", ["a0", "a1"], ["b"], "add1"), onnx.helper.make_node("Add", ["b", "a2"], ["c"], "add2"),
+              onnx.helper.make_node("Add", ["c", "a3"], ["y"], "add3")]
+    model = save_model(tmp_path / "sum.onnx", nodes, [("x", [8, size])], [("y", [8, size])],
+                       {name: value.astype(np.float32) for name, value in weights.items()})
+    np.savez(tmp_path / "c.npz", x=rng.normal(size=(8, 8, size)).astype(np.float32))
+    done = tool("quant-compile", model, "--recipe", "w8a16", "--calibration", tmp_path / "c.npz", "--budget", "count(s4) >= 2",
+                "--plan-out", tmp_path / "plan.json", "-o", tmp_path / "sum.bwm")
+    assert done.returncode == 0, done.stderr
+    assert "layers influence each other" in done.stderr
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    trials = {trial["name"]: trial for trial in plan["trials"]}
+    before, chosen = trials["chosen before pair terms"], trials["chosen"]
+    assert before["measured"] == pytest.approx(2 * before["predicted"], rel=0.1)
+    assert chosen["measured"] < 0.7 * before["measured"] and plan["measured_loss"] == chosen["measured"]
+    assert chosen["predicted"] == pytest.approx(chosen["measured"], rel=0.2)
+    formats = weights_of(plan)
+    assert (formats["layer0"], formats["layer1"]) != ("s4", "s4") and sorted(formats.values()) == ["s4", "s4", "s8", "s8"]
+    assert plan["pair_trials"] > 0

@@ -183,7 +183,7 @@ llvm::Error Allocation::prepare(func::FuncOp func, const Recipe &recipe) {
   sensitivities.emplace(std::move(*measured));
   metric = request.sensitivityMetric;
   if (metric.empty())
-    metric = userMetric ? "user" : "output";
+    metric = measuredMetric();
   if (llvm::Error error = sensitivities->fill(problem, metric))
     return error;
   if (llvm::Error error = sensitivities->save(&problem))
@@ -241,7 +241,7 @@ llvm::Error Allocation::solve() {
 /// more; the plan with the smaller measured loss stays.
 llvm::Error Allocation::refineByPairs() {
   // Other metrics predict another quantity than is measured.
-  if (metric != (userMetric ? "user" : "output") ||
+  if (!predictsMeasured() ||
       std::fabs(decisions.plan.loss - measuredLoss) <= pairThreshold * std::fabs(measuredLoss))
     return llvm::Error::success();
   auto pairs = measurePairs(*trials, *sensitivities, decisions.problem, decisions.plan.choices, metric, maxPairTrials,
@@ -377,8 +377,9 @@ static void printTable(llvm::ArrayRef<std::vector<std::string>> rows) {
 void Allocation::tell() const {
   const solver::Plan &plan = decisions.plan;
   llvm::errs() << "quant-compile: allocate: " << llvm::format("%.2f", plan.averageBits) << " bits on average; "
-               << decisions.problem.lossName << " "
-               << number(plan.loss) << " predicted, " << number(measuredLoss) << " measured\n";
+               << decisions.problem.lossName << " " << number(plan.loss)
+               << (predictsMeasured() ? " predicted, " : " (the sum of what is minimised); " + measuredName() + " ")
+               << number(measuredLoss) << " measured\n";
   for (const solver::BudgetUse &use : plan.budgets) {
     // A byte more or less says little.
     bool bytes = use.budget.unit == "B";

@@ -45,6 +45,10 @@ private:
   llvm::Error refineByPairs();
   llvm::Error compare();
   llvm::Expected<PlanTrial> tryPlan(const std::string &name, const Choices &choices);
+  /// The metric that trials of plans measure, and whether it is the one that is minimised.
+  llvm::StringRef measuredMetric() const { return userMetric ? "user" : "output"; }
+  bool predictsMeasured() const { return metric == measuredMetric(); }
+  std::string measuredName() const { return userMetric ? "metric " + request.metricCommand : trials->lossName(); }
   void noteQualities();
   void tell() const;
   llvm::Error writePlan() const;
