@@ -72,4 +72,11 @@ void RoundingMemo::insert(const std::string &key, const RoundedWeight &weight) {
   }
 }
 
+void RoundingMemo::clear() {
+  std::lock_guard<std::mutex> lock(mutex);
+  weights.clear();
+  order.clear();
+  bytes = 0;
+}
+
 } // namespace bitwright

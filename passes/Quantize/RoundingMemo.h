@@ -39,6 +39,9 @@ public:
   bool lookup(const std::string &key, RoundedWeight &result);
   void insert(const std::string &key, const RoundedWeight &weight);
 
+  /// Forgets everything: when no more weights are going to be rounded.
+  void clear();
+
   /// How often a weight was found, and how often it had to be rounded.
   uint64_t hits() const { return found; }
   uint64_t misses() const { return rounded; }

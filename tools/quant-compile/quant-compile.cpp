@@ -21,6 +21,7 @@
 #include "passes/Package/ExecToArtifact.h"
 #include "passes/Pipelines/Pipelines.h"
 #include "passes/Quantize/QuantizableOps.h"
+#include "passes/Quantize/RoundingMemo.h"
 #include "tools/quant-compile/Allocation.h"
 #include "tools/quant-compile/Report.h"
 #include "llvm/ADT/StringExtras.h"
@@ -170,6 +171,7 @@ public:
     registerAllDialects(registry);
     context.appendDialectRegistry(registry);
     context.loadAllAvailableDialects();
+    RoundingMemo::install(&context); // what allocation measures is rounded once
 
     if (!flags->reportPath.empty())
       report.listen(context);
@@ -192,8 +194,10 @@ public:
         noteSchemes();
       if (code == Done && !flags->reportPath.empty())
         noteForReport(stage);
-      if (code == Done && stage == Stage::Quantize)
+      if (code == Done && stage == Stage::Quantize) {
         noteRounding();
+        RoundingMemo::find(&context)->clear();
+      }
       if (code == Done && stage == Stage::Integerize)
         code = checkRequirement();
       if (code == Done && stage == Stage::Lower)
