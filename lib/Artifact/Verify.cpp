@@ -25,7 +25,9 @@ class ModelVerifier {
 public:
   ModelVerifier(const Model &m, std::string &error) : m(m), error(error) {}
 
-  bool run() { return checkSymbols() && checkTensors() && checkWeights() && checkCode() && checkEntries() && checkSelfCheck(); }
+  bool run() {
+    return checkSymbols() && checkTensors() && checkWeights() && checkCode() && checkEntries() && checkSelfCheck();
+  }
 
 private:
   bool fail(std::string text) {

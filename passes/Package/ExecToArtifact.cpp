@@ -111,8 +111,8 @@ static std::vector<artifact::DimExpr> toDimExprs(AffineMap map) {
   return result;
 }
 
-/// Codes in nibbles: as few bits of the file as they span. Symmetric codes of s4 reach -7 or 7 in every slice and stay as
-/// they are, so that the file has the bits that the format says.
+/// Codes in nibbles: as few bits of the file as they span. Symmetric codes of s4 reach -7 or 7 in every slice and stay
+/// as they are, so that the file has the bits that the format says.
 static LogicalResult packWeight(exec::WeightOp op, artifact::Weight &weight) {
   std::optional<ArrayRef<int64_t>> sides = op.getNibblePanels();
   if (!sides)
