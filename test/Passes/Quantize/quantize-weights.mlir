@@ -86,3 +86,18 @@ func.func @accumulator(%x: tensor<1x4096xi8> {qnn.name = "x"}) -> tensor<1x1xf32
   %1 = qnn.linear %0, %w {name = "first", qnn.weight_scheme = #qnn.scheme<s16, axis 0>} : (tensor<1x4096xf32>, tensor<1x4096xf32>) -> tensor<1x1xf32>
   return %1 : tensor<1x1xf32>
 }
+
+// -----
+
+// A depthwise filter of 16 bits on activations of 16: 9 equal weights, 9 * 32768 = 294912 for each step of the weights; (2^31 - 2 -
+// 294912) / 294912 = 7280.8, rounded 7281: codes of 14 bits.
+// CHECK-LABEL: func.func @depthwise
+// CHECK: "w/codes", value = dense<7281> : tensor<2x1x3x3xi16>
+// REMARK: 2 of 2 scales are coarser so that sums stay in 32 bits (R14): codes of 14 bits or more
+func.func @depthwise(%x: tensor<1x2x4x4xi16> {qnn.name = "x"}) -> tensor<1x2x2x2xf32> {
+  %s = qnn.constant {name = "s", value = dense<0.5> : tensor<f32>} : tensor<f32>
+  %w = qnn.constant {name = "w", value = dense<1.0> : tensor<2x1x3x3xf32>} : tensor<2x1x3x3xf32>
+  %0 = qnn.dequantize %x, %s {name = "x/dequantize", scheme = #qnn.scheme<s16, tensor>} : (tensor<1x2x4x4xi16>, tensor<f32>) -> tensor<1x2x4x4xf32>
+  %1 = qnn.conv %0, %w {name = "dw", strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 2 : i64, qnn.weight_scheme = #qnn.scheme<s16, axis 0>} : (tensor<1x2x4x4xf32>, tensor<2x1x3x3xf32>) -> tensor<1x2x2x2xf32>
+  return %1 : tensor<1x2x2x2xf32>
+}

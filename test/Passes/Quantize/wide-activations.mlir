@@ -54,3 +54,34 @@ func.func @table(%x: tensor<1x2xf32> {qnn.name = "x", qnn.range = array<f64: -1.
   %2 = qnn.linear %1, %w {name = "second", qnn.activation_scheme = #qnn.scheme<s8, tensor>, qnn.weight_scheme = #qnn.scheme<s8, axis 0>} : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
   return %2 : tensor<1x2xf32>
 }
+
+// -----
+
+// A mean of 131072 elements: 2^17 * 2^13 fits, 2^17 * 2^14 = 2^31 does not: 14 bits; 8.191 / 8191 = 0.001. What it makes has 8 bits.
+// CHECK-LABEL: func.func @mean
+// CHECK: qnn.constant {{.*}}"y/scale"{{.*}}dense<1.000000e-03>
+// CHECK: "y/quantize", scheme = #qnn.scheme<s14, tensor>}
+// CHECK: "mean/quantize", scheme = #qnn.scheme<s8, tensor>}
+func.func @mean(%x: tensor<1x2xf32> {qnn.name = "x", qnn.range = array<f64: -1.0, 1.0>}) -> tensor<1x1xf32> {
+  %w = qnn.constant {name = "w", value = dense<0.5> : tensor<131072x2xf32>} : tensor<131072x2xf32>
+  %v = qnn.constant {name = "v", value = dense<0.5> : tensor<1x1xf32>} : tensor<1x1xf32>
+  %0 = qnn.linear %x, %w {name = "y", qnn.activation_scheme = #qnn.scheme<s16, tensor>, qnn.range = array<f64: -8.191, 8.0>, qnn.weight_scheme = #qnn.scheme<s8, axis 0>} : (tensor<1x2xf32>, tensor<131072x2xf32>) -> tensor<1x131072xf32>
+  %1 = qnn.reduce_mean %0 {name = "mean", axes = array<i64: 1>, keepdims = true, qnn.activation_scheme = #qnn.scheme<s8, tensor>, qnn.range = array<f64: -1.0, 1.0>} : (tensor<1x131072xf32>) -> tensor<1x1xf32>
+  %2 = qnn.linear %1, %v {name = "z", qnn.activation_scheme = #qnn.scheme<s8, tensor>, qnn.weight_scheme = #qnn.scheme<s8, axis 0>} : (tensor<1x1xf32>, tensor<1x1xf32>) -> tensor<1x1xf32>
+  return %2 : tensor<1x1xf32>
+}
+
+// -----
+
+// A constant takes the format of what it meets: 0.5 / (0.5 / 32767) and -0.25 / (0.5 / 32767) = -16383.5, to even -16384.
+// CHECK-LABEL: func.func @constant
+// CHECK: "k/codes", value = dense<{{\[\[}}32767, -16384]]> : tensor<1x2xi16>
+// CHECK: "sum/quantize", scheme = #qnn.scheme<s8, tensor>}
+func.func @constant(%x: tensor<1x2xf32> {qnn.name = "x", qnn.range = array<f64: -1.0, 1.0>}) -> tensor<1x2xf32> {
+  %w = qnn.constant {name = "w", value = dense<0.5> : tensor<2x2xf32>} : tensor<2x2xf32>
+  %k = qnn.constant {name = "k", value = dense<[[0.5, -0.25]]> : tensor<1x2xf32>} : tensor<1x2xf32>
+  %0 = qnn.linear %x, %w {name = "y", qnn.activation_scheme = #qnn.scheme<s16, tensor>, qnn.range = array<f64: -1.0, 1.0>, qnn.weight_scheme = #qnn.scheme<s8, axis 0>} : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
+  %1 = qnn.add %0, %k {name = "sum", qnn.activation_scheme = #qnn.scheme<s8, tensor>, qnn.range = array<f64: -2.0, 2.0>} : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>
+  %2 = qnn.linear %1, %w {name = "z", qnn.activation_scheme = #qnn.scheme<s8, tensor>, qnn.weight_scheme = #qnn.scheme<s8, axis 0>} : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
+  return %2 : tensor<1x2xf32>
+}
