@@ -72,7 +72,7 @@ struct GptqResult {
 
 /// Rounds `problem.weights`. `quantizer` is fitted on the way and holds the parameters of the result afterwards.
 /// Errors name the problem: sizes that disagree; NaN or infinity in weights or moments; moments that are not symmetric,
-/// have a negative diagonal, are all zero, or have no factor on any rung of the ladder. A group of a grouped convolution
+/// have a negative diagonal, are all zero, or have no factor on any rung of the ladder. A convolution's group
 /// whose moments are all zero, beside others that are not, is rounded to nearest.
 llvm::Expected<GptqResult> gptqQuantize(const GptqProblem &problem, const GptqOptions &options,
                                         ColumnQuantizer &quantizer);

@@ -23,7 +23,7 @@ struct Grid {
   bool operator!=(const Grid &other) const { return !(*this == other); }
 };
 
-/// The grid of the codes of an integer format that covers `range` (which holds zero; zero is a code). A range of nothing
+/// The grid of an integer format's codes that covers `range` (which holds zero; zero is a code). A range of nothing
 /// gives scale 1. The scale is a normal float32 (INTEGER Q2).
 Grid gridOf(Range range, llvm::StringRef format = "s8");
 

@@ -150,8 +150,8 @@ private:
     if (!before->unfinished)
       return otherResume("kind (it is complete)");
     bool moments = !before->moments.empty(), sameShard = before->data.size() == 1 &&
-                                                        before->data[0].shard == options.shard &&
-                                                        before->data[0].shards == options.shards;
+                                                         before->data[0].shard == options.shard &&
+                                                         before->data[0].shards == options.shards;
     bool absMax = any_of(before->values, [](const auto &entry) { return !entry.second.channelAbsMax.empty(); });
     if (!sameShard)
       return otherResume("shard");
@@ -227,9 +227,8 @@ Expected<Statistics> collectStatistics(mlir::func::FuncOp func, CalibrationData 
   return Collection(func, data, runner, options).run(progress);
 }
 
-Expected<Statistics> collectStatisticsTo(StringRef path, mlir::func::FuncOp func, CalibrationData &data,
-                                         Runner &runner, function_ref<void(uint64_t)> progress,
-                                         CollectOptions options) {
+Expected<Statistics> collectStatisticsTo(StringRef path, mlir::func::FuncOp func, CalibrationData &data, Runner &runner,
+                                         function_ref<void(uint64_t)> progress, CollectOptions options) {
   options.resumeFile = (path + ".partial").str();
   auto statistics = collectStatistics(func, data, runner, progress, options);
   if (!statistics)

@@ -129,8 +129,9 @@ static bool overlap(const DataPart &a, const DataPart &b) {
 
 static std::string describe(const DataPart &part) {
   std::string set = "the data " + part.source.substr(0, 16);
-  return part.shards == 1 ? set : "shard " + std::to_string(part.shard + 1) + "/" + std::to_string(part.shards) +
-                                      " of " + set;
+  return part.shards == 1
+             ? set
+             : "shard " + std::to_string(part.shard + 1) + "/" + std::to_string(part.shards) + " of " + set;
 }
 
 /// Replaces complete sets of shards by the set.

@@ -129,8 +129,7 @@ static FailureOr<RoundedWeight> roundGroups(Operation *product, SchemeAttr schem
     result.twoLevelGroup = group;
     return result;
   }
-  result.scheme =
-      SchemeAttr::get(product->getContext(), storageOf(scheme.getStorage()), Granularity::Group, 1, group);
+  result.scheme = SchemeAttr::get(product->getContext(), storageOf(scheme.getStorage()), Granularity::Group, 1, group);
   // With zero points the codes are those of the unsigned format as wide, moved to the signed one.
   const IntegerFormat &format = integerFormat(scheme.getStorage());
   bool symmetric = !product->hasAttr(weightZeroPointAttr);
@@ -285,7 +284,8 @@ static LogicalResult fitAccumulators(Operation *product, ArrayRef<float> values,
   if (result.narrowed)
     for (size_t i = 0; i < values.size(); ++i)
       if (size_t s = size_t(result.parameterOf(int64_t(i))); needed[s] != 0)
-        result.codes[i] = int32_t(std::min(std::max(std::nearbyint(double(values[i]) / result.scales[s]), -double(limit)), double(limit)));
+        result.codes[i] = int32_t(
+            std::min(std::max(std::nearbyint(double(values[i]) / result.scales[s]), -double(limit)), double(limit)));
   return success();
 }
 
@@ -364,7 +364,8 @@ FailureOr<RoundedWeight> quantizeWeightOf(Operation *product, float inputScale) 
     const double most = double(integerFormat(scheme.getStorage()).highest());
     for (size_t i = 0; i < values.size(); ++i)
       if (size_t(result.parameterOf(int64_t(i))) == s)
-        result.codes[i] = int32_t(std::min(std::max(std::nearbyint(double(values[i]) / result.scales[s]), -most), most));
+        result.codes[i] =
+            int32_t(std::min(std::max(std::nearbyint(double(values[i]) / result.scales[s]), -most), most));
   }
   if (failed(fitAccumulators(product, values, biases, inputScale, result)))
     return failure();

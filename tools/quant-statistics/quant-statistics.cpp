@@ -48,14 +48,23 @@ struct Flags {
                              cl::Required, cl::sub(collect), cl::cat(category)};
   cl::list<std::string> parts{cl::Positional, cl::desc("FILE..."), cl::OneOrMore, cl::sub(merge), cl::cat(category)};
   cl::opt<std::string> file{cl::Positional, cl::desc("FILE"), cl::Required, cl::sub(show), cl::cat(category)};
-  cl::opt<std::string> output{"o",           cl::desc("Statistics to write"), cl::value_desc("FILE"), cl::Required,
-                              cl::sub(collect), cl::sub(merge), cl::cat(category)};
+  cl::opt<std::string> output{"o",
+                              cl::desc("Statistics to write"),
+                              cl::value_desc("FILE"),
+                              cl::Required,
+                              cl::sub(collect),
+                              cl::sub(merge),
+                              cl::cat(category)};
   cl::opt<std::string> calibration{"calibration", cl::desc("Samples: FILE.npz, FILE.npy or a folder of them"),
                                    cl::Required, cl::sub(collect), cl::cat(category)};
   cl::list<std::string> dims{"dim", cl::desc("NAME=VALUE or NAME=LO..HI for a symbolic dimension"), cl::sub(collect),
                              cl::cat(category)};
-  cl::opt<std::string> shard{"shard", cl::desc("Only every N-th sample, starting with the I-th"),
-                             cl::value_desc("I/N"), cl::init("1/1"), cl::sub(collect), cl::cat(category)};
+  cl::opt<std::string> shard{"shard",
+                             cl::desc("Only every N-th sample, starting with the I-th"),
+                             cl::value_desc("I/N"),
+                             cl::init("1/1"),
+                             cl::sub(collect),
+                             cl::cat(category)};
   cl::opt<bool> moments{"second-moments", cl::desc("Of the inputs of products: rounding: gptq needs them"),
                         cl::sub(collect), cl::cat(category)};
   cl::opt<bool> channels{"channel-absmax", cl::desc("Largest magnitude in each channel of the inputs of products"),
@@ -214,9 +223,8 @@ Exit show() {
   } else {
     for (const DataPart &part : statistics->data)
       llvm::outs() << "data     " << part.source
-                   << (part.shards > 1
-                           ? " shard " + std::to_string(part.shard + 1) + "/" + std::to_string(part.shards)
-                           : "")
+                   << (part.shards > 1 ? " shard " + std::to_string(part.shard + 1) + "/" + std::to_string(part.shards)
+                                       : "")
                    << ", " << part.samples << " samples\n";
   }
   std::vector<std::vector<std::string>> rows = {{"value", "count", "low", "high", "mean", "rms"}};
@@ -268,9 +276,8 @@ int main(int argc, char **argv) {
   Flags parsed;
   flags = &parsed;
   registerAllPassesAndPipelines();
-  cl::SetVersionPrinter([](llvm::raw_ostream &out) {
-    out << "quant-statistics " BITWRIGHT_VERSION " (LLVM " LLVM_VERSION_STRING ")\n";
-  });
+  cl::SetVersionPrinter(
+      [](llvm::raw_ostream &out) { out << "quant-statistics " BITWRIGHT_VERSION " (LLVM " LLVM_VERSION_STRING ")\n"; });
   // Wrong usage ends with 2; LLVM's own parser would end with 1.
   std::string errors;
   llvm::raw_string_ostream errorStream(errors);

@@ -34,9 +34,9 @@ struct QuantizeWeights : bitwright::impl::QuantizeWeightsBase<QuantizeWeights> {
     if (!layers)
       return;
     Builder builder(&getContext());
-    getOperation()->setAttr(gptqAttr,
-                            builder.getDictionaryAttr({builder.getNamedAttr("fallbacks", builder.getI64IntegerAttr(nearestLayers)),
-                                                       builder.getNamedAttr("layers", builder.getI64IntegerAttr(layers))}));
+    getOperation()->setAttr(gptqAttr, builder.getDictionaryAttr(
+                                          {builder.getNamedAttr("fallbacks", builder.getI64IntegerAttr(nearestLayers)),
+                                           builder.getNamedAttr("layers", builder.getI64IntegerAttr(layers))}));
     remarkOn(getOperation(), nearestLayers == 0, "quantize", "gptq",
              llvm::formatv("gptq: {0} layers, {1} kept rounding to nearest ({2:F1} %)", layers, nearestLayers,
                            100.0 * nearestLayers / layers)

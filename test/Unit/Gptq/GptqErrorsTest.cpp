@@ -101,7 +101,8 @@ TEST(GptqErrors, LadderClimbsAndEnds) {
 TEST(GptqErrors, KeepBetterPassesErrorsOn) {
   Layer layer = makeLayer(1, 6, 8, 20, 0.1);
   layer.moments(3, 3) = -1;
-  llvm::Expected<BetterRounding> result = roundKeepingBetter(layer.problem(), GptqOptions(), UniformColumns(integerFormat("s4")));
+  llvm::Expected<BetterRounding> result =
+      roundKeepingBetter(layer.problem(), GptqOptions(), UniformColumns(integerFormat("s4")));
   ASSERT_FALSE(bool(result));
   EXPECT_MESSAGE(llvm::toString(result.takeError()), "second moment [0, 3, 3] is -1");
   layer = makeLayer(1, 6, 8, 20, 0.1);

@@ -24,11 +24,11 @@ TEST(NumberFormat, NamesAndLimits) {
     unsigned bits;
     double lowest, highest;
   };
-  for (const Row &row : {Row{"s2", 2, -2, 1}, Row{"s3", 3, -4, 3}, Row{"s4", 4, -8, 7}, Row{"s5", 5, -16, 15},
-                         Row{"s6", 6, -32, 31}, Row{"s7", 7, -64, 63}, Row{"s8", 8, -128, 127},
-                         Row{"s16", 16, -32768, 32767}, Row{"u2", 2, 0, 3}, Row{"u3", 3, 0, 7}, Row{"u4", 4, 0, 15},
-                         Row{"u5", 5, 0, 31}, Row{"u6", 6, 0, 63}, Row{"u7", 7, 0, 127}, Row{"u8", 8, 0, 255},
-                         Row{"u16", 16, 0, 65535}}) {
+  for (const Row &row :
+       {Row{"s2", 2, -2, 1}, Row{"s3", 3, -4, 3}, Row{"s4", 4, -8, 7}, Row{"s5", 5, -16, 15}, Row{"s6", 6, -32, 31},
+        Row{"s7", 7, -64, 63}, Row{"s8", 8, -128, 127}, Row{"s16", 16, -32768, 32767}, Row{"u2", 2, 0, 3},
+        Row{"u3", 3, 0, 7}, Row{"u4", 4, 0, 15}, Row{"u5", 5, 0, 31}, Row{"u6", 6, 0, 63}, Row{"u7", 7, 0, 127},
+        Row{"u8", 8, 0, 255}, Row{"u16", 16, 0, 65535}}) {
     SCOPED_TRACE(row.name);
     const NumberFormat *format = lookupFormat(row.name);
     ASSERT_TRUE(format);
@@ -101,7 +101,7 @@ TEST(NumberFormat, ExactIn) {
 }
 
 TEST(NumberFormat, StorageOfCodes) {
-  const char *rows[][2] = {{"s2", "s4"}, {"s4", "s4"}, {"s5", "s8"}, {"s8", "s8"},
+  const char *rows[][2] = {{"s2", "s4"},   {"s4", "s4"}, {"s5", "s8"}, {"s8", "s8"},
                            {"s16", "s16"}, {"u3", "u4"}, {"u6", "u8"}, {"u16", "u16"}};
   for (auto &row : rows)
     EXPECT_EQ(storageOfCodes(integerFormat(row[0])).getName(), row[1]) << row[0];

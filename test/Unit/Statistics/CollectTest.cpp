@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Qnn/Qnn.h"
 #include "lib/Statistics/Collect.h"
+#include "dialects/Qnn/Qnn.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -215,9 +215,10 @@ TEST_F(Collecting, NotFiniteNamesValueAndSample) {
   CollectOptions second = everything();
   second.shard = 1;
   second.shards = 3;
-  EXPECT_EQ(collect("bad", everything()),
-            "calibration sample 0: the float graph gives NaN or infinity at 'y': expected finite activations; check the "
-            "weights and the scaling of the inputs");
+  EXPECT_EQ(
+      collect("bad", everything()),
+      "calibration sample 0: the float graph gives NaN or infinity at 'y': expected finite activations; check the "
+      "weights and the scaling of the inputs");
   // Numbered as in the data, not in the shard.
   EXPECT_EQ(collect("bad2", second).substr(0, 21), "calibration sample 1:");
 }

@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "lib/Rounding/Gptq.h"
 #include "lib/Statistics/SecondMoments.h"
+#include "lib/Rounding/Gptq.h"
 #include "lib/Statistics/Statistics.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -108,7 +108,9 @@ TEST(SecondMoments, GptqOfAGroupedConvolutionLowersItsOutputError) {
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t i = 0; i < k; ++i)
       for (int64_t j = 0; j < k; ++j) {
-        auto moved = [&](int64_t c) { return weights[size_t(r * k + c)] - better->result.dequantized[size_t(r * k + c)]; };
+        auto moved = [&](int64_t c) {
+          return weights[size_t(r * k + c)] - better->result.dequantized[size_t(r * k + c)];
+        };
         double term = moved(i) * moved(j);
         direct += term * exact[size_t((r / (rows / g.groups) * k + i) * k + j)];
         absolute += std::fabs(term);
@@ -177,7 +179,8 @@ TEST(SecondMoments, FileKeepsEveryBitAndMergeAdds) {
   }
   auto bad = Statistics::load(path);
   ASSERT_FALSE(bool(bad));
-  EXPECT_NE(llvm::toString(bad.takeError()).find("moments of 'other': expected sizes and an offset inside the file"), std::string::npos);
+  EXPECT_NE(llvm::toString(bad.takeError()).find("moments of 'other': expected sizes and an offset inside the file"),
+            std::string::npos);
   llvm::sys::fs::remove(path);
 }
 

@@ -122,7 +122,8 @@ TEST(StatisticsFile, MessagesNameTheField) {
   EXPECT_CONTAINS(with("\"exponent\":2", "\"exponent\":2000"), "inside the 2048 bins of an 'exponent' in [-100, 128]");
   EXPECT_CONTAINS(with("\"shard\":0", "\"shard\":2"), "data 0: expected 'shard' below 'shards'");
   EXPECT_CONTAINS(with("\"columns\":2", "\"columns\":3"), "moments of 'first': expected sizes and an offset inside");
-  EXPECT_CONTAINS(with("\"columns\":2", "\"columns\":9999999"), "'columns' as a whole number of at least 0 and at most");
+  EXPECT_CONTAINS(with("\"columns\":2", "\"columns\":9999999"),
+                  "'columns' as a whole number of at least 0 and at most");
   std::string infinite = whole;
   double bad = HUGE_VAL;
   memcpy(infinite.data() + infinite.size() - sizeof bad, &bad, sizeof bad);
@@ -152,8 +153,9 @@ TEST(StatisticsFile, MergeRefusesOtherGraphsAndSamplesThatBothHold) {
   EXPECT_EQ(mergeError(a, b), "statistics of two graphs cannot be merged: expected graph digest 0123, found other; "
                               "calibrate both shards with one model and one compiler version");
   b = example();
-  EXPECT_EQ(mergeError(a, b), "statistics of the same samples cannot be merged: both hold shard 1/2 of the data source; "
-                              "each sample counts once");
+  EXPECT_EQ(mergeError(a, b),
+            "statistics of the same samples cannot be merged: both hold shard 1/2 of the data source; "
+            "each sample counts once");
   // Of 4 shards the third holds even samples only: all of them are in 1/2.
   b.data = {{"source", 2, 4, 1}};
   EXPECT_EQ(mergeError(a, b), "statistics of the same samples cannot be merged: both hold samples of shard 1/2 of the "
