@@ -145,9 +145,17 @@ Choices bitwright::randomPlan(const AllocationProblem &problem, std::mt19937_64 
   std::vector<unsigned> order(choices.size());
   std::iota(order.begin(), order.end(), 0u);
   std::shuffle(order.begin(), order.end(), engine);
+  auto uniform = [&] { return double(engine() >> 11) * 0x1p-53; }; // the same on every platform
+  double share = uniform();
   for (unsigned g : order) {
-    unsigned draw = unsigned(engine() % problem.groups[g].choices.size());
-    if (auto next = moves.apply(choices, g, draw))
+    llvm::ArrayRef<Choice> all = problem.groups[g].choices;
+    std::vector<unsigned> byLoss(all.size());
+    std::iota(byLoss.begin(), byLoss.end(), 0u);
+    llvm::stable_sort(byLoss, [&](unsigned a, unsigned b) { return all[a].loss < all[b].loss; });
+    size_t draw = 0;
+    for (size_t i = 1; i < all.size(); ++i)
+      draw += uniform() < share;
+    if (auto next = moves.apply(choices, g, byLoss[draw]))
       choices = *next;
   }
   return choices;

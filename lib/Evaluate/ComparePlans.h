@@ -25,7 +25,8 @@ double spearman(llvm::ArrayRef<double> a, llvm::ArrayRef<double> b);
 /// Plans that keep the ties of a problem. `Choices`: one a group.
 using Choices = std::vector<unsigned>;
 
-/// Every group draws one of its choices, tied groups together.
+/// The plan draws a share first, so that plans of all sizes come: of its k choices in the order of their losses a group
+/// takes that with as many before it as k - 1 draws of that probability say; tied groups follow.
 Choices randomPlan(const solver::AllocationProblem &problem, std::mt19937_64 &engine);
 /// A random plan whose `bytes` are within `tolerance` of `bytes`, relatively; none when 20 000 changes find none.
 std::optional<Choices> randomPlanOfSize(const solver::AllocationProblem &problem, double bytes, double tolerance,

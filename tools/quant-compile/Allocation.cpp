@@ -285,6 +285,13 @@ llvm::Error Allocation::refineByPairs() {
   return llvm::Error::success();
 }
 
+template <typename Fn> static std::vector<double> figures(llvm::ArrayRef<PlanTrial> trials, Fn of) {
+  std::vector<double> values;
+  for (const PlanTrial &trial : trials)
+    values.push_back(of(trial));
+  return values;
+}
+
 /// --rank-check: other plans, measured.
 llvm::Error Allocation::compare() {
   if (!request.rankCheck)
@@ -298,6 +305,7 @@ llvm::Error Allocation::compare() {
   for (const std::string &format : choices.weights)
     plans.push_back({"uniform " + format, uniformPlan(problem, format)});
   plans.push_back({"greedy", greedyPlan(problem, bytes)});
+  size_t firstOfSize = plans.size();
   for (unsigned i = 0; i < request.rankCheck; ++i)
     if (auto plan = randomPlanOfSize(problem, bytes, 0.01, engine))
       plans.push_back({"random of this size " + std::to_string(i + 1), std::move(*plan)});
@@ -309,14 +317,17 @@ llvm::Error Allocation::compare() {
       return trial.takeError();
     tried.push_back(std::move(*trial));
   }
-  std::vector<double> measured;
-  for (unsigned i = 0; i < request.rankCheck; ++i)
-    measured.push_back(tried[i].measured);
+  llvm::ArrayRef<PlanTrial> random = llvm::ArrayRef(tried).take_front(request.rankCheck),
+                            ofSize = llvm::ArrayRef(tried).drop_front(firstOfSize);
+  auto measuredOf = [](const PlanTrial &trial) { return trial.measured; };
+  std::vector<double> measured = figures(random, measuredOf),
+                      measuredOfSize = figures(ofSize, measuredOf);
   for (const std::string &name : sensitivities->metrics()) {
-    std::vector<double> predicted;
-    for (unsigned i = 0; i < request.rankCheck; ++i)
-      predicted.push_back(tried[i].metrics[name]);
-    ranks.push_back({name, kendall(predicted, measured), spearman(predicted, measured)});
+    auto predictedOf = [&](const PlanTrial &trial) { return trial.metrics.at(name); };
+    std::vector<double> predicted = figures(random, predictedOf),
+                        predictedOfSize = figures(ofSize, predictedOf);
+    ranks.push_back({name, kendall(predicted, measured), spearman(predicted, measured),
+                     kendall(predictedOfSize, measuredOfSize), spearman(predictedOfSize, measuredOfSize)});
   }
   decisions.trials.insert(decisions.trials.begin(), tried.begin(), tried.end()); // the chosen plan stays last
   return llvm::Error::success();
@@ -400,9 +411,11 @@ void Allocation::tell() const {
   }
   if (ranks.empty())
     return;
-  std::vector<std::vector<std::string>> rows = {{"metric", "Kendall's tau", "Spearman's rho"}};
-  for (const auto &[name, tau, rho] : ranks)
-    rows.push_back({name, number(tau), number(rho)});
+  std::vector<std::vector<std::string>> rows = {
+      {"metric", "Kendall's tau", "Spearman's rho", "tau, this size", "rho, this size"}};
+  for (const Rank &rank : ranks)
+    rows.push_back({rank.metric, number(rank.kendall), number(rank.spearman), number(rank.kendallOfSize),
+                    number(rank.spearmanOfSize)});
   printTable(rows);
   rows = {{"plan", "bytes", "predicted", "measured"}};
   for (const PlanTrial &trial : decisions.trials)
@@ -419,11 +432,13 @@ llvm::Error Allocation::writePlan() const {
           out.attribute("pair_trials", int64_t(pairTrials));
         if (!ranks.empty())
           out.attributeArray("rank_check", [&] {
-            for (const auto &entry : ranks)
+            for (const Rank &rank : ranks)
               out.object([&] {
-                out.attribute("metric", std::get<0>(entry));
-                out.attribute("kendall", std::get<1>(entry));
-                out.attribute("spearman", std::get<2>(entry));
+                out.attribute("metric", rank.metric);
+                out.attribute("kendall", rank.kendall);
+                out.attribute("spearman", rank.spearman);
+                out.attribute("kendall_of_size", rank.kendallOfSize);
+                out.attribute("spearman_of_size", rank.spearmanOfSize);
               });
           });
         out.attributeArray("trials", [&] {

@@ -64,8 +64,12 @@ private:
   std::optional<Sensitivities> sensitivities;
   std::string metric; ///< that the losses of the problem are
   Decisions decisions;
-  /// Rank correlation of each metric's sum with the measured loss over random plans: (metric, tau, rho).
-  std::vector<std::tuple<std::string, double, double>> ranks;
+  /// Rank correlation of a metric's sum with the measured loss over random plans of all sizes, and of the chosen one's.
+  struct Rank {
+    std::string metric;
+    double kendall, spearman, kendallOfSize, spearmanOfSize;
+  };
+  std::vector<Rank> ranks;
   double measuredLoss = 0;
   uint64_t pairTrials = 0;
   bool decided = false;
