@@ -70,8 +70,9 @@ private:
   /// Groups so small that their multiplications weigh more than those of the codes for a tile of many rows.
   bool multipliesOut() const { return twoLevel && columns < 128; }
   static constexpr int64_t kManyRows = 24;
-  /// Columns that are multiplied out at a time: three panels of bytes and a few rows of A fit the first cache.
-  int64_t blockColumns() const { return std::min(columns * (512 / columns), a.depth()); }
+  /// Columns that are multiplied out at a time, an even number of groups or all: three panels of bytes and a few rows
+  /// of A fit the first cache.
+  int64_t blockColumns() const { return std::min(columns * (512 / columns / 2 * 2), a.depth()); }
   int64_t paddedGroups() const { return (groups + kLanes - 1) / kLanes * kLanes; }
   int64_t bytesOfRowSum() const {
     if (!wide())

@@ -237,20 +237,27 @@ void CodedProduct::emitWide(unsigned mr, unsigned nr, Value input, int64_t rowBy
 void CodedProduct::multiplyOut(Value panelIndex, unsigned nr, Value firstGroup, Value groupCount) {
   Type i32 = k.vec(k.intType(32), kLanes);
   int64_t steps = columns / 8;
+  /// Element `which` of each 32-bit lane in all its places.
+  auto spread = [&](Value lanes, unsigned bits, int64_t places, int64_t which) -> Value {
+    SmallVector<int64_t> order;
+    for (int64_t i = 0; i < kLanes * places; ++i)
+      order.push_back(i / places * places + which);
+    Value elements = bitcast(k, lanes, bits);
+    return vector::ShuffleOp::create(k.b, k.loc, elements, elements, order);
+  };
   for (unsigned j = 0; j < nr; ++j) {
     Value panel = k.add(panelIndex, j);
     Value to = k.gep(unpacked, int64_t(j) * kLanes * blockColumns());
-    k.forLoop(k.i64(0), groupCount, 1, [&](Value i) {
+    auto group = [&](Value i, Value pairOfOffsets, bool odd) {
       Value g = k.add(firstGroup, i);
       // S in both halves of a word: two codes at a time, no carry between them.
       Value scale = arith::ExtUIOp::create(
           k.b, k.loc, i32,
           k.load(k.intType(8), kLanes, k.gep(parameters, k.mul(k.add(k.mul(panel, groups), g), kLanes)), {}, true));
-      scale = bitcast(k, arith::MulIOp::create(k.b, k.loc, scale, k.constantInt(i32, 0x10001)), 16);
-      Value offset = offsetOf(panel, g); // m + 128 in each byte
-      offset = arith::AddIOp::create(k.b, k.loc, offset, k.constantInt(i32, 128));
-      offset = arith::AndIOp::create(k.b, k.loc, offset, k.constantInt(i32, 255));
-      offset = bitcast(k, arith::MulIOp::create(k.b, k.loc, offset, k.constantInt(i32, 0x01010101)), 8);
+      scale = spread(scale, 16, 2, 0);
+      // m + 128 in each byte: only the low byte of m counts.
+      Value offset = spread(pairOfOffsets, 8, 4, odd ? 2 : 0);
+      offset = arith::AddIOp::create(k.b, k.loc, offset, k.constantInt(offset.getType(), -128));
       Value from = k.gep(codes, k.add(k.mul(panel, layout.panelBytes()), k.mul(g, steps * kStepBytes)));
       Value target = k.gep(to, k.mul(i, steps * 2 * kStepBytes));
       auto step = [&](Value s) {
@@ -268,7 +275,20 @@ void CodedProduct::multiplyOut(Value panelIndex, unsigned nr, Value firstGroup, 
       else
         for (int64_t s = 0; s < steps; ++s)
           step(k.i64(s));
+    };
+    // `firstGroup` is even: pairs of groups share a vector of offsets.
+    auto offsetsOf = [&](Value i) {
+      Value pair = k.add(k.mul(panel, (groups + 1) / 2), k.div(k.add(firstGroup, i), k.i64(2)));
+      return k.load(k.intType(32), kLanes, k.gep(zeros, k.mul(pair, kStepBytes)), {}, true);
+    };
+    Value even = k.mul(k.div(groupCount, k.i64(2)), 2);
+    k.forLoop(k.i64(0), even, 2, [&](Value i) {
+      Value offsets = offsetsOf(i);
+      group(i, offsets, /*odd=*/false);
+      group(k.add(i, 1), offsets, /*odd=*/true);
     });
+    if (groups % 2)
+      k.ifThen(k.less(even, groupCount), [&] { group(even, offsetsOf(even), /*odd=*/false); });
   }
 }
 
