@@ -28,7 +28,7 @@ RUNTIME_TESTS = re.compile(r"runtime|artifact|formats|capi|c_api|quant_run")
 # ... and those that run again under ASan and UBSan: runtime, loaders and importers.
 SANITIZED_TESTS = re.compile(RUNTIME_TESTS.pattern + r"|import|weights|onnx")
 # Integration tests of the suite `end-to-end`.
-END_TO_END = ["test_check.py", "test_report.py", "test_statistics.py", "test_feed_forward.py", "test_packed_codes.py", "test_allocation.py", "test_samples.py", "test_command_line.py", "test_bad_input.py", "test_sample_models.py", "test_efficientnet.py",
+END_TO_END = ["test_check.py", "test_report.py", "test_statistics.py", "test_feed_forward.py", "test_packed_codes.py", "test_allocation.py", "test_costs.py", "test_samples.py", "test_command_line.py", "test_bad_input.py", "test_sample_models.py", "test_efficientnet.py",
               "test_symbolic_shapes.py"]
 FUZZ_SECONDS, LONG_FUZZ_SECONDS = 60, 600
 

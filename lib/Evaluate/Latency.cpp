@@ -152,12 +152,12 @@ private:
   unsigned threads = 1;
 };
 
-/// Runs the models in turn, so that a machine that becomes slower favours none of them; about two seconds each. In each
+/// Runs the models in turn, so that a machine that becomes slower favours none of them; at most two seconds each. In each
 /// turn the first run brings the model's weights back into the caches.
 llvm::Error timeAll(llvm::ArrayRef<TimedModel *> models) {
   constexpr unsigned perTurn = 3;
   auto start = std::chrono::steady_clock::now();
-  for (unsigned turn = 0; turn < 100; ++turn) {
+  for (unsigned turn = 0; turn < 50; ++turn) {
     std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
     if (turn >= 5 && passed.count() > 2 * double(models.size()))
       break;
