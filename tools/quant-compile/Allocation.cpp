@@ -312,6 +312,14 @@ llvm::Error Allocation::compare() {
   std::vector<PlanTrial> tried;
   for (auto &[name, plan] : plans) {
     progress("plans", tried.size(), plans.size());
+    // Small problems have few plans: each is measured once.
+    auto same = [&plan = plan](const PlanTrial &trial) { return trial.choices == plan; };
+    if (auto it = llvm::find_if(tried, same); it != tried.end()) {
+      PlanTrial again = *it;
+      again.name = name;
+      tried.push_back(std::move(again));
+      continue;
+    }
     auto trial = tryPlan(name, plan);
     if (!trial)
       return trial.takeError();
