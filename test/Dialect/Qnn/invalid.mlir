@@ -646,3 +646,20 @@ func.func @where_elements(%x: tensor<4xf32>, %y: tensor<4xf16>, %p: tensor<4xi1>
   %0 = qnn.where %p, %x, %y : (tensor<4xi1>, tensor<4xf32>, tensor<4xf16>) -> tensor<4xf32>
   return
 }
+
+// -----
+
+// s9 to s15 are codes in an i16, of fewer bits than it has.
+func.func @narrow_in_eight(%x: tensor<2xf32>, %s: tensor<f32>) -> tensor<2xi8> {
+  // expected-error@+1 {{C1: expected codes of the scheme's storage s12, found s8}}
+  %0 = qnn.quantize %x, %s {scheme = #qnn.scheme<s12, tensor>} : (tensor<2xf32>, tensor<f32>) -> tensor<2xi8>
+  return %0 : tensor<2xi8>
+}
+
+// -----
+
+func.func @wide_in_sixteen(%x: tensor<2xf32>, %s: tensor<f32>) -> tensor<2xi16> {
+  // expected-error@+1 {{C1: expected codes of the scheme's storage s32, found s16}}
+  %0 = qnn.quantize %x, %s {scheme = #qnn.scheme<s32, tensor>} : (tensor<2xf32>, tensor<f32>) -> tensor<2xi16>
+  return %0 : tensor<2xi16>
+}
