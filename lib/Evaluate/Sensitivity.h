@@ -31,7 +31,7 @@ namespace bitwright {
 struct SensitivityOptions {
   std::string file;       ///< read first and written; empty: none
   double saveEvery = 5;   ///< seconds between writes while measuring
-  std::string userMetric; ///< the command, a part of what a file is good for
+  std::string userMetric; ///< what it is called, a part of what a file is good for; empty: there is none
   std::function<void(uint64_t done, uint64_t all)> progress; ///< in trials
 };
 

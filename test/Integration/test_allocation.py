@@ -230,6 +230,7 @@ def test_requests_about_the_budget(block):
                              (["--forbid", "=s4"], ["--forbid", "PATTERN=CHOICE"]),
                              (["--pareto", "1"], ["--pareto", "2 to 10000"]),
                              (["--rank-check", "2"], ["--rank-check", "3 to 10000"]),
+                             (["--metric-name", "mine"], ["--metric-name", "expected --metric"]),
                              (["--sensitivity-metric", "user"], ["expected --metric"])):
         refused(attempt(block, model, *rest, *budget, *arguments), *words, status=2)
     refused(attempt(block, model, *rest, *budget, "--sensitivity-metric", "hessian"), "--sensitivity-metric", "output", "'hessian'")
@@ -310,6 +311,13 @@ def test_a_metric_of_ones_own(block, tmp_path):
     compiled(block, tmp_path / "user.bwm", "w4a16", *arguments)
     decided = json.loads(plan.read_text())
     assert sorted(weights_of(decided).values()) == ["s4", "s8"]
+    # Under a name of its own another command goes on with what was measured.
+    table = ["--sensitivities", tmp_path / "s.json", "--metric-name", "largest error"]
+    compiled(block, tmp_path / "user.bwm", "w4a16", *arguments, *table)
+    text = (tmp_path / "s.json").read_text()
+    assert '"metric largest error"' in text
+    compiled(block, tmp_path / "user.bwm", "w4a16", "--budget", "size <= 60 %", "--metric", f"exec {sys.executable} {script}", *table)
+    assert (tmp_path / "s.json").read_text() == text
     # The reference's 10 is taken off; the largest error is not a relative squared one.
     assert 0 < decided["measured_loss"] < 9
     assert set(decided["trials"][-1]["metrics"]) == {"output", "user", "weight_mse", "output_mse"}

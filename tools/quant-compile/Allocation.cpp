@@ -75,6 +75,7 @@ llvm::Error Allocation::check() {
                           {"--sensitivities", !request.sensitivities.empty()},
                           {"--sensitivity-metric", !request.sensitivityMetric.empty()},
                           {"--metric", !request.metricCommand.empty()},
+                          {"--metric-name", !request.metricName.empty()},
                           {"--latencies", !request.latencies.empty()},
                           {"--pareto", request.pareto > 0},
                           {"--rank-check", request.rankCheck > 0}};
@@ -91,6 +92,8 @@ llvm::Error Allocation::check() {
     return llvm::createStringError("--pareto: expected 2 to 10000 points, found " + llvm::Twine(request.pareto));
   if (request.rankCheck && (request.rankCheck < 3 || request.rankCheck > 10000))
     return llvm::createStringError("--rank-check: expected 3 to 10000 plans, found " + llvm::Twine(request.rankCheck));
+  if (!request.metricName.empty() && request.metricCommand.empty())
+    return llvm::createStringError("--metric-name names the metric of --metric: expected --metric COMMAND");
   if (request.sensitivityMetric == "user" && request.metricCommand.empty())
     return llvm::createStringError("--sensitivity-metric user: expected --metric COMMAND");
   if (llvm::Error error = readOverrides(request.keep, false, overrides))
@@ -175,7 +178,7 @@ llvm::Error Allocation::prepare(func::FuncOp func, const Recipe &recipe) {
 
   SensitivityOptions measuring;
   measuring.file = request.sensitivities;
-  measuring.userMetric = request.metricCommand;
+  measuring.userMetric = request.metricName;
   measuring.progress = [&](uint64_t done, uint64_t all) { progress("sensitivities", done, all); };
   auto measured = Sensitivities::measure(func, *trials, measuring);
   if (!measured)

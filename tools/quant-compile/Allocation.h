@@ -16,7 +16,8 @@ namespace bitwright {
 /// The options of the command line that the stage allocate acts on, as text (docs/Allocation.md, "In quant-compile").
 struct AllocationRequest {
   std::vector<std::string> budgets, keep, forbid;
-  std::string choices, planIn, planOut, sensitivities, sensitivityMetric, metricCommand, latencies, calibration;
+  std::string choices, planIn, planOut, sensitivities, sensitivityMetric, metricCommand, metricName, latencies,
+      calibration;
   unsigned pareto = 0, rankCheck = 0, threads = 1;
 };
 
@@ -48,7 +49,7 @@ private:
   /// The metric that trials of plans measure, and whether it is the one that is minimised.
   llvm::StringRef measuredMetric() const { return userMetric ? "user" : "output"; }
   bool predictsMeasured() const { return metric == measuredMetric(); }
-  std::string measuredName() const { return userMetric ? "metric " + request.metricCommand : trials->lossName(); }
+  std::string measuredName() const { return userMetric ? "metric " + request.metricName : trials->lossName(); }
   void noteQualities();
   void tell() const;
   llvm::Error writePlan() const;

@@ -92,6 +92,8 @@ struct Flags {
                                          cl::cat(category)};
   cl::opt<std::string> metricCommand{"metric", cl::desc("A process that computes the loss of outputs"),
                                      cl::value_desc("COMMAND"), cl::cat(category)};
+  cl::opt<std::string> metricName{"metric-name", cl::desc("What the metric is called, also in --sensitivities (its COMMAND)"),
+                                  cl::value_desc("NAME"), cl::cat(category)};
   cl::opt<std::string> latencies{"latencies", cl::desc("Table of kernel times: read, and extended by what is measured"),
                                  cl::value_desc("FILE.json"), cl::cat(category)};
   cl::opt<unsigned> pareto{"pareto", cl::desc("Also solve for N limits of the first budget"), cl::value_desc("N"),
@@ -319,6 +321,7 @@ private:
     request.sensitivities = flags->sensitivities;
     request.sensitivityMetric = flags->sensitivityMetric;
     request.metricCommand = flags->metricCommand;
+    request.metricName = flags->metricName.empty() ? flags->metricCommand : flags->metricName;
     request.latencies = flags->latencies;
     request.calibration = flags->calibrationPath;
     request.pareto = flags->pareto;
