@@ -4,15 +4,15 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// bench-latency MODEL.mlir SAMPLES: a model after the stage allocate (quant-compile --compile-to allocate) and samples of
-// which the first is run. Random plans: the sum of their choices' latencies against the time of the compiled network,
-// and the largest sum of live activations against the arena. The fastest plan, the slowest one and the best one (a loss
-// of 1 for every bit that a weight loses) for a budget between them.
+// bench-latency MODEL.mlir SAMPLES: a model after the stage allocate (quant-compile --compile-to allocate) and samples
+// of which the first is run. Random plans: the sum of their choices' latencies against the time of the compiled
+// network, and the largest sum of live activations against the arena. The fastest plan, the slowest one and the best
+// one (a loss of 1 for every bit that a weight loses) for a budget between them.
 //
 //===----------------------------------------------------------------------===//
 
-#include "lib/Allocate/Plan.h"
 #include "lib/Evaluate/Latency.h"
+#include "lib/Allocate/Plan.h"
 #include "lib/Solver/Solve.h"
 #include "lib/Weights/WeightFiles.h"
 #include "mlir/Parser/Parser.h"

@@ -138,10 +138,10 @@ static int64_t bytesOfWeight(const AllocationUnit &unit, StringRef weight, Strin
   unsigned bits = unsigned(bitsOf(scheme.getStorage()));
   bits = bits <= 4 ? 4 : bits <= 8 ? 8 : 16;
   Lane lane = laneOf(unit);
-  int64_t group = scheme.getGranularity() == qnn::Granularity::Group ||
-                          scheme.getGranularity() == qnn::Granularity::TwoLevel
-                      ? scheme.getGroup()
-                      : 0;
+  int64_t group =
+      scheme.getGranularity() == qnn::Granularity::Group || scheme.getGranularity() == qnn::Granularity::TwoLevel
+          ? scheme.getGroup()
+          : 0;
   int64_t groups = group ? llvm::divideCeil(shape.columns, group) : 1;
 
   // Codes. Kernels that unpack codes of 4 bits want whole steps of 8.
@@ -149,8 +149,9 @@ static int64_t bytesOfWeight(const AllocationUnit &unit, StringRef weight, Strin
                  (lane != Lane::WeightOnly || (shape.isLinear && shape.columns % 8 == 0));
   int64_t bytes = 0;
   if (lane == Lane::WeightOnly && !shape.isLinear)
-    bytes = shape.isDepthwise ? x86::DepthwisePanel{true, shape.channels, shape.taps / shape.inner, shape.inner}.totalBytes()
-                              : shape.panels(x86::PanelKind::Floats);
+    bytes = shape.isDepthwise
+                ? x86::DepthwisePanel{true, shape.channels, shape.taps / shape.inner, shape.inner}.totalBytes()
+                : shape.panels(x86::PanelKind::Floats);
   else if (shape.isTransposed)
     bytes = shape.elements * (bits == 16 ? 2 : 1);
   else if (shape.isDepthwise)
@@ -254,8 +255,8 @@ llvm::Error bitwright::addCosts(solver::AllocationProblem &problem, func::FuncOp
       if (!unit.product)
         continue;
       choice.costs[0] = double(::bytesOfWeight(unit, choice.weight, choice.activation, requantized));
-      choice.costs[1] = bitOperations(macs, unsigned(bitsOf(choice.weight)),
-                                      activationBits(unit, choice.activation, halfFloats));
+      choice.costs[1] =
+          bitOperations(macs, unsigned(bitsOf(choice.weight)), activationBits(unit, choice.activation, halfFloats));
     }
   }
   solver::Group rest;

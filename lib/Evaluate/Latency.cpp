@@ -152,8 +152,8 @@ private:
   unsigned threads = 1;
 };
 
-/// Runs the models in turn, so that a machine that becomes slower favours none of them; at most two seconds each. In each
-/// turn the first run brings the model's weights back into the caches.
+/// Runs the models in turn, so that a machine that becomes slower favours none of them; at most two seconds each. In
+/// each turn the first run brings the model's weights back into the caches.
 llvm::Error timeAll(llvm::ArrayRef<TimedModel *> models) {
   constexpr unsigned perTurn = 3;
   auto start = std::chrono::steady_clock::now();
@@ -269,11 +269,9 @@ std::string describe(kernel::FusedOp fused, const DimensionValues &dims) {
   std::string text, details;
   llvm::raw_string_ostream os(text), all(details);
   os << kernel::stringifyTemplate(*fused.getKind()) << " (";
-  llvm::interleave(
-      fused.getInputs(), os, [&](Value v) { printShape(os, v, dims); }, ", ");
+  llvm::interleave(fused.getInputs(), os, [&](Value v) { printShape(os, v, dims); }, ", ");
   os << ") -> ";
-  llvm::interleave(
-      fused.getOutputs(), os, [&](Value v) { printShape(os, v, dims); }, ", ");
+  llvm::interleave(fused.getOutputs(), os, [&](Value v) { printShape(os, v, dims); }, ", ");
   os << ":";
   if (auto layouts = fused.getOperandLayouts())
     all << *layouts;
@@ -490,8 +488,8 @@ static llvm::Error addLatency(solver::AllocationProblem &problem, SmallVector<Va
       return timed.takeError();
     variant.timed = std::move(*timed);
     if (variant.timed->numLaunches() != variant.launches.size())
-      return llvm::createStringError("latency: expected " + llvm::Twine(variant.launches.size()) +
-                                     " launches, found " + llvm::Twine(variant.timed->numLaunches()));
+      return llvm::createStringError("latency: expected " + llvm::Twine(variant.launches.size()) + " launches, found " +
+                                     llvm::Twine(variant.timed->numLaunches()));
     models.push_back(variant.timed.get());
     if (options.progress)
       options.progress(index + 1, variants.size() + 1);

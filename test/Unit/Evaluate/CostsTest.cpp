@@ -27,17 +27,21 @@ void expectMessage(llvm::Error error, llvm::StringRef part) {
 /// One product between the input and the output.
 std::string linearText(int64_t n, int64_t k) {
   std::string w = std::to_string(n) + "x" + std::to_string(k), rows = std::to_string(k), out = std::to_string(n);
-  return "func.func @main(%x: tensor<?x" + rows +
-         R"(xf32> {qnn.name = "x", qnn.dims = affine_map<()[s0] -> (s0, )" + rows + ")>}) -> (tensor<?x" + out +
+  return "func.func @main(%x: tensor<?x" + rows + R"(xf32> {qnn.name = "x", qnn.dims = affine_map<()[s0] -> (s0, )" +
+         rows + ")>}) -> (tensor<?x" + out +
          R"(xf32> {qnn.name = "y"}) attributes {qnn.symbols = [#qnn.symbol<"M", 1, 64, 1>]} {
-    %w = qnn.weight "linear.weight" : tensor<)" + w + R"(xf32>
-    %b = qnn.weight "linear.bias" : tensor<)" + out + R"(xf32>
-    %y = qnn.linear %x, %w, %b {name = "linear"} : (tensor<?x)" + rows + "xf32>, tensor<" + w + "xf32>, tensor<" + out +
-         "xf32>) -> tensor<?x" + out + "xf32>\n    return %y : tensor<?x" + out + "xf32>\n  }";
+    %w = qnn.weight "linear.weight" : tensor<)" +
+         w + R"(xf32>
+    %b = qnn.weight "linear.bias" : tensor<)" +
+         out + R"(xf32>
+    %y = qnn.linear %x, %w, %b {name = "linear"} : (tensor<?x)" +
+         rows + "xf32>, tensor<" + w + "xf32>, tensor<" + out + "xf32>) -> tensor<?x" + out +
+         "xf32>\n    return %y : tensor<?x" + out + "xf32>\n  }";
 }
 
 /// A convolution of 2 groups, 6 -> 20 channels, 3 x 3.
-const char *groupedText = R"(func.func @main(%x: tensor<1x6x7x5xf32> {qnn.name = "x"}) -> (tensor<1x20x7x5xf32> {qnn.name = "y"}) {
+const char *groupedText =
+    R"(func.func @main(%x: tensor<1x6x7x5xf32> {qnn.name = "x"}) -> (tensor<1x20x7x5xf32> {qnn.name = "y"}) {
     %w = qnn.weight "grouped.weight" : tensor<20x3x3x3xf32>
     %y = qnn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, groups = 2 : i64, name = "grouped"} : (tensor<1x6x7x5xf32>, tensor<20x3x3x3xf32>) -> tensor<1x20x7x5xf32>
     return %y : tensor<1x20x7x5xf32>
@@ -136,8 +140,7 @@ protected:
       (group.name == restGroup ? rest : weights) +=
           group.choices[std::min<size_t>(choice, group.choices.size() - 1)].costs[0];
     EXPECT_GE(weights + rest, double(stored.codes + stored.parameters + stored.biases)) << what;
-    EXPECT_LE(weights + rest,
-              double(stored.codes + stored.parameters + stored.biases + shifts + stored.small)) << what;
+    EXPECT_LE(weights + rest, double(stored.codes + stored.parameters + stored.biases + shifts + stored.small)) << what;
   }
 
   std::string folder;
