@@ -113,8 +113,9 @@ static LogicalResult verifyScheme(Operation *op, RankedTensorType codes, RankedT
                                   SchemeAttr scheme) {
   std::string storage = storageOf(codes.getElementType());
   // s9 to s15 are codes that use as many bits of an i16.
-  if (storage != scheme.getStorage() && !(storage == "s16" && scheme.getStorage().size() == 3 &&
-      codeBits(scheme, codes.getElementType()) > 8 && codeBits(scheme, codes.getElementType()) < 16))
+  if (storage != scheme.getStorage() &&
+      !(storage == "s16" && scheme.getStorage().size() == 3 && codeBits(scheme, codes.getElementType()) > 8 &&
+        codeBits(scheme, codes.getElementType()) < 16))
     return op->emitOpError() << "C1: expected codes of the scheme's storage " << scheme.getStorage() << ", found "
                              << storage;
   if (scheme.getGranularity() == Granularity::Tensor && scale.getRank() != 0)

@@ -124,8 +124,9 @@ public:
       else if (key == "overrides")
         eachItem(value, key, [&](yaml::Node *item) { parseOverride(item, recipe); });
       else if (key == "budgets")
-        fail(line, "budgets: expected no budgets in a recipe: give them to quant-compile as --budget, or choose formats "
-                   "with 'overrides'");
+        fail(line,
+             "budgets: expected no budgets in a recipe: give them to quant-compile as --budget, or choose formats "
+             "with 'overrides'");
       else
         fail(line, Twine(key) +
                        ": unknown key; expected one of name, quantize, weights, activations, float, keep_float, "

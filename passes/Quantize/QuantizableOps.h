@@ -30,15 +30,15 @@ constexpr llvm::StringLiteral activationSchemeAttr = "qnn.activation_scheme"; //
 constexpr llvm::StringLiteral rangeAttr = "qnn.range";                        ///< array<f64: low, high> of the result
 /// Where it differs from `qnn.range`: the extremes, for codes of 16 bits, whose steps are too fine to pay for clipping.
 constexpr llvm::StringLiteral wideRangeAttr = "qnn.wide_range";
-constexpr llvm::StringLiteral keepFloatAttr = "qnn.keep_float";               ///< why the operation stays in float
+constexpr llvm::StringLiteral keepFloatAttr = "qnn.keep_float"; ///< why the operation stays in float
 /// On the dequantize of an 8-bit weight, i64: groups of so many columns are two-level (R16): code * S + m with codes of
 /// 4 bits. The parts follow from the 8-bit codes (`decomposeTwoLevel`).
 constexpr llvm::StringLiteral twoLevelAttr = "qnn.two_level";
 /// From integerize on, on operations that make codes: {scale, zero_point} of their result.
 constexpr llvm::StringLiteral gridAttr = "qnn.grid";
-/// On the function, from quantize-weights: {fallbacks, layers}: products whose recipe asks for GPTQ, and those among them
-/// that took the nearest codes instead, because GPTQ's output error under the calibration moments was larger or it could
-/// not run. An equal error is no fallback: nothing was lost.
+/// On the function, from quantize-weights: {fallbacks, layers}: products whose recipe asks for GPTQ, and those among
+/// them that took the nearest codes instead, because GPTQ's output error under the calibration moments was larger or it
+/// could not run. An equal error is no fallback: nothing was lost.
 constexpr llvm::StringLiteral gptqAttr = "qnn.gptq";
 /// On the function: {name, multiplier_bits, bias_correction}, and `float` where floats are stored in 16 bits.
 constexpr llvm::StringLiteral recipeAttr = "qnn.recipe";
@@ -101,8 +101,8 @@ struct RoundedWeight {
   /// why it was not tried although the recipe asks for it.
   double gptqRatio = -1;
   std::string gptqReason;
-  /// Output channels whose codes use fewer bits so that accumulators stay in 32 bits (INTEGER R14), and how many bits the
-  /// one with the fewest has.
+  /// Output channels whose codes use fewer bits so that accumulators stay in 32 bits (INTEGER R14), and how many bits
+  /// the one with the fewest has.
   int64_t narrowed = 0;
   int narrowestBits = 0;
 

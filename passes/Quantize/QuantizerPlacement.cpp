@@ -278,9 +278,8 @@ static double summedElements(Operation *op) {
 
 /// What the schemes say now: they may have been changed since the placement was computed.
 bool QuantizerPlacement::isWideClass(ArrayRef<Value> values) const {
-  return llvm::any_of(values, [&](Value value) {
-    return isConstantValue(value) ? wide.contains(value) : storageOf(value) == "s16";
-  });
+  return llvm::any_of(
+      values, [&](Value value) { return isConstantValue(value) ? wide.contains(value) : storageOf(value) == "s16"; });
 }
 
 int QuantizerPlacement::codeBits(ArrayRef<Value> values) const {

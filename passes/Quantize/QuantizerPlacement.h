@@ -39,8 +39,8 @@ struct QuantizerPlacement {
   /// Values that share one grid because they only differ by data movement (or are concatenated and of similar range):
   /// a list for each class, in the order of `quantized`. A value without a range has an empty one here.
   llvm::SmallVector<llvm::SmallVector<mlir::Value>> classes() const;
-  /// One grid a value, from the ranges of its class and the formats that the schemes say now (they may have changed since
-  /// `compute`). Codes of 16 bits have zero point 0.
+  /// One grid a value, from the ranges of its class and the formats that the schemes say now (they may have changed
+  /// since `compute`). Codes of 16 bits have zero point 0.
   llvm::MapVector<mlir::Value, Grid> grids() const;
   /// Bits of the codes of a class: 8, or for s16 as many of 16 as the accumulators of all its readers take (INTEGER
   /// R14): an estimate from the float weights, which quantize-weights makes good.

@@ -191,10 +191,10 @@ private:
         int8_t shift;
         draw(std::max<int64_t>(5 + more - (isWide(result16) ? 8 : 0), 0), multiplier, shift);
         int64_t left = pick(21) - 10, right = pick(21) - 10; // E3: 16-bit factors have none
-        values.push_back(
-            emit<dyadic::MulOp>(result16, input, other, i32(isWide(input) ? 0 : left), i32(isWide(other) ? 0 : right), i32(multiplier),
-                                builder.getI8IntegerAttr(shift), builder.getI64IntegerAttr(31),
-                                dyadic::RoundingAttr::get(context, rounding()), i32(zeroPoint), clamp(zeroPoint, result16)));
+        values.push_back(emit<dyadic::MulOp>(
+            result16, input, other, i32(isWide(input) ? 0 : left), i32(isWide(other) ? 0 : right), i32(multiplier),
+            builder.getI8IntegerAttr(shift), builder.getI64IntegerAttr(31),
+            dyadic::RoundingAttr::get(context, rounding()), i32(zeroPoint), clamp(zeroPoint, result16)));
       }
       return;
     }
@@ -223,12 +223,13 @@ private:
       SmallVector<int8_t> shifts(k * k);
       for (int64_t i = 0; i < k * k; ++i)
         encode(0.9 / double(i + 1), multipliers[i], shifts[i]);
-      values.push_back(emit<dyadic::AvgPoolOp>(
-          element, input, i64s({k, k}), i64s({s, s}), i64s({p, p, p, p}), i64s({1, 1}), builder.getBoolAttr(false),
-          builder.getBoolAttr(pick(2) == 1), i32(pick(21) - 10), builder.getDenseI32ArrayAttr(multipliers),
-          builder.getDenseI8ArrayAttr(shifts), dyadic::RoundingAttr::get(context, dyadic::Rounding::HalfUp),
-          i32(pick(21) - 10),
-          builder.getDenseI32ArrayAttr(isWide(input) ? ArrayRef<int32_t>{-32768, 32767} : ArrayRef<int32_t>{-128, 127})));
+      values.push_back(
+          emit<dyadic::AvgPoolOp>(element, input, i64s({k, k}), i64s({s, s}), i64s({p, p, p, p}), i64s({1, 1}),
+                                  builder.getBoolAttr(false), builder.getBoolAttr(pick(2) == 1), i32(pick(21) - 10),
+                                  builder.getDenseI32ArrayAttr(multipliers), builder.getDenseI8ArrayAttr(shifts),
+                                  dyadic::RoundingAttr::get(context, dyadic::Rounding::HalfUp), i32(pick(21) - 10),
+                                  builder.getDenseI32ArrayAttr(isWide(input) ? ArrayRef<int32_t>{-32768, 32767}
+                                                                             : ArrayRef<int32_t>{-128, 127})));
       return;
     }
     case 9: { // squeeze: mean over space
@@ -350,7 +351,8 @@ private:
                                      floatConstant(0.05f), Value(), qnn::SchemeAttr::get(context, "s8"));
     else
       result = rescale(sum, typicalBits(channels), 3);
-    values.push_back(emit<qnn::TransposeOp>(cast<RankedTensorType>(result.getType()).getElementType(), result, i64s({0, 3, 1, 2})));
+    values.push_back(
+        emit<qnn::TransposeOp>(cast<RankedTensorType>(result.getType()).getElementType(), result, i64s({0, 3, 1, 2})));
   }
 
   /// 8-bit weights, or wider ones, as large as sums of `depth` products in 32 bits allow (R14).

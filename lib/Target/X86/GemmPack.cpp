@@ -37,10 +37,10 @@ std::vector<uint8_t> RunCopier::fillBytes(int64_t zeroPoint) const {
   // former.
   std::vector<uint8_t> bytes(64);
   for (int64_t i = 0; i < 64; ++i)
-    bytes[i] = kind == PanelKind::Bytes     ? uint8_t(zeroPoint + 128)
-               : kind == PanelKind::Nibbles ? uint8_t(zeroPoint)
+    bytes[i] = kind == PanelKind::Bytes                                   ? uint8_t(zeroPoint + 128)
+               : kind == PanelKind::Nibbles                               ? uint8_t(zeroPoint)
                : kind == PanelKind::Words || kind == PanelKind::WideBytes ? uint8_t(uint64_t(zeroPoint) >> (i % 2 * 8))
-                                          : 0;
+                                                                          : 0;
   return bytes;
 }
 

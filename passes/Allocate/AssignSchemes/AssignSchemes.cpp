@@ -98,8 +98,8 @@ struct AssignSchemes : bitwright::impl::AssignSchemesBase<AssignSchemes> {
     if (!reason.empty()) {
       op->setAttr(keepFloatAttr, builder.getStringAttr(reason));
       // What others read of its result.
-      if (plan.quantize && scheme.activations.format == "s16" && scheme.activations.scales == ActivationScales::Static &&
-          op->getNumResults() == 1)
+      if (plan.quantize && scheme.activations.format == "s16" &&
+          scheme.activations.scales == ActivationScales::Static && op->getNumResults() == 1)
         setActivationStorage(op->getResult(0), "s16");
       remarkOn(op, false, "allocate", "float", "stays float: " + reason);
       return;

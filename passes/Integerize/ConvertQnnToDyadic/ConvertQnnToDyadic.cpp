@@ -95,8 +95,9 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     removeDead(block);
     report(block);
     for (Operation &op : block)
-      for (StringRef name : {weightSchemeAttr, weightClipAttr, weightPercentileAttr, weightZeroPointAttr,
-                             weightRoundingAttr, weightOnlyAttr, activationSchemeAttr, rangeAttr, wideRangeAttr, keepFloatAttr})
+      for (StringRef name :
+           {weightSchemeAttr, weightClipAttr, weightPercentileAttr, weightZeroPointAttr, weightRoundingAttr,
+            weightOnlyAttr, activationSchemeAttr, rangeAttr, wideRangeAttr, keepFloatAttr})
         op.removeAttr(name);
     for (unsigned i = 0; i < func.getNumArguments(); ++i)
       for (StringRef name : {rangeAttr, wideRangeAttr, activationSchemeAttr})
@@ -132,7 +133,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
   std::optional<Codes> operandCodes(Operation *op, unsigned i) {
     auto codes = codesOf(op->getOperand(i));
     if (!codes)
-      refuse("operand '" + getValueName(op->getOperand(i)) + "' is not read as signed 8-bit or 16-bit codes with one grid");
+      refuse("operand '" + getValueName(op->getOperand(i)) +
+             "' is not read as signed 8-bit or 16-bit codes with one grid");
     return codes;
   }
 
@@ -169,8 +171,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
       values.push_back(encoded.value);
       shifts.push_back(int8_t(encoded.shift));
     }
-    auto op = dyadic::RescaleOp::create(builder, loc, typeLike(input, target.elementType(builder)), input, values, shifts, bits,
-                                        halfUp, inputZeroPoint, target.grid.zeroPoint,
+    auto op = dyadic::RescaleOp::create(builder, loc, typeLike(input, target.elementType(builder)), input, values,
+                                        shifts, bits, halfUp, inputZeroPoint, target.grid.zeroPoint,
                                         ArrayRef<int32_t>{target.low, target.high},
                                         axis ? builder.getI64IntegerAttr(*axis) : IntegerAttr());
     setName(op, target.name);
@@ -234,7 +236,7 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     }
     for (Operation *member : chain)
       remarkOn(member, true, "integerize", "integerized",
-               member != op                            ? "part of " + nameOf(op)
+               member != op                               ? "part of " + nameOf(op)
                : result.getDefiningOp<dyadic::LookupOp>() ? "a table of 256 entries"
                                                           : "a clamp of codes");
     if (!llvm::is_contained(chain, op) && op != quantize)
@@ -263,8 +265,10 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
       limits = {std::min(std::max(limits.low, next.low), next.high),
                 std::min(std::max(limits.high, next.low), next.high)};
     }
-    target.low = numerics::clampCode(limits.low, target.grid.scale, target.grid.zeroPoint, target.lowest(), target.highest());
-    target.high = numerics::clampCode(limits.high, target.grid.scale, target.grid.zeroPoint, target.lowest(), target.highest());
+    target.low =
+        numerics::clampCode(limits.low, target.grid.scale, target.grid.zeroPoint, target.lowest(), target.highest());
+    target.high =
+        numerics::clampCode(limits.high, target.grid.scale, target.grid.zeroPoint, target.lowest(), target.highest());
     return true;
   }
 
@@ -377,7 +381,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     for (int64_t c = 0; c < channels; ++c)
       // A grouped transposed convolution has one scale for the channels of equal index in their groups.
       steps.push_back(double(x->grid.scale) * weightScales[size_t(c) % weightScales.size()]);
-    if (x->bits > 8 && !fitsAccumulator(op, *codes, largestDistance(op->getOperand(0).getDefiningOp<qnn::DequantizeOp>())))
+    if (x->bits > 8 &&
+        !fitsAccumulator(op, *codes, largestDistance(op->getOperand(0).getDefiningOp<qnn::DequantizeOp>())))
       return std::nullopt;
     Value bias;
     if (Value old = getBiasOf(op)) {
@@ -414,9 +419,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     for (auto [i, q] : llvm::enumerate(toIntegers(codes)))
       sums[size_t(slices.channelOf(int64_t(i)))] += double(std::abs(q)) * double(distance);
     double largest = *llvm::max_element(sums);
-    return largest < 0x1p31 ||
-           refuse("R14: its accumulators may reach " + Twine(int64_t(std::min(largest, 0x1p62))) +
-                  ", 2^31 or more, with 16-bit activations; choose 8-bit ones for its input");
+    return largest < 0x1p31 || refuse("R14: its accumulators may reach " + Twine(int64_t(std::min(largest, 0x1p62))) +
+                                      ", 2^31 or more, with 16-bit activations; choose 8-bit ones for its input");
   }
 
   /// R15: the bias in units of the accumulator, rounded half up from float64.
@@ -555,10 +559,10 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
         values.push_back(m.value);
         shifts.push_back(int8_t(m.shift));
       }
-      auto result = dyadic::AvgPoolOp::create(builder, op->getLoc(), typeLike(op->getResult(0), target.elementType(builder)),
-                                              x->value, pool.getKernel(), pool.getStrides(), pool.getPads(),
-                                              pool.getDilations(), pool.getCeilMode(), pool.getCountIncludePad(),
-                                              x->grid.zeroPoint, values, shifts, halfUp, target.grid.zeroPoint, clamp);
+      auto result = dyadic::AvgPoolOp::create(
+          builder, op->getLoc(), typeLike(op->getResult(0), target.elementType(builder)), x->value, pool.getKernel(),
+          pool.getStrides(), pool.getPads(), pool.getDilations(), pool.getCeilMode(), pool.getCountIncludePad(),
+          x->grid.zeroPoint, values, shifts, halfUp, target.grid.zeroPoint, clamp);
       setName(result, target.name);
       return result;
     }
@@ -579,9 +583,9 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     setName(sum, (bitwright::getName(op) + "/accumulate").str());
     if (!mean || constant)
       return rescale(builder, op->getLoc(), sum, 0, {mean ? ratio / double(*constant) : ratio}, std::nullopt, target);
-    auto result = dyadic::RescaleMeanOp::create(builder, op->getLoc(), typeLike(op->getResult(0), target.elementType(builder)),
-                                                sum, AffineMap::get(0, shapes->getNumSymbols(), count),
-                                                llvm::APFloat(ratio), halfUp, target.grid.zeroPoint, clamp);
+    auto result = dyadic::RescaleMeanOp::create(
+        builder, op->getLoc(), typeLike(op->getResult(0), target.elementType(builder)), sum,
+        AffineMap::get(0, shapes->getNumSymbols(), count), llvm::APFloat(ratio), halfUp, target.grid.zeroPoint, clamp);
     setName(result, target.name);
     return result;
   }
@@ -614,8 +618,8 @@ struct ConvertQnnToDyadic : bitwright::impl::ConvertQnnToDyadicBase<ConvertQnnTo
     for (StringRef name : {activationSchemeAttr, rangeAttr, wideRangeAttr, keepFloatAttr})
       clone->removeAttr(name);
     if (auto pad = dyn_cast<qnn::PadOp>(clone))
-      pad.setValue(llvm::APFloat(
-          double(numerics::clampCode(pad.getValue().convertToDouble(), grid.scale, grid.zeroPoint, moved.low, moved.high))));
+      pad.setValue(llvm::APFloat(double(
+          numerics::clampCode(pad.getValue().convertToDouble(), grid.scale, grid.zeroPoint, moved.low, moved.high))));
     bool plain = grid == target.grid && codeBits == target.bits && target.isWhole();
     setName(clone, plain ? target.name : bitwright::getName(op).str() + "/codes");
     return plain ? clone->getResult(0) : regrid(builder, op->getLoc(), {clone->getResult(0), grid, codeBits}, target);

@@ -35,13 +35,13 @@ std::optional<WeightData> constantThrough(Value value) {
 /// Operations whose results hold elements of their first operand (of all, for a concat), and the border of a pad.
 bool movesCodes(Operation *op) {
   return isa<qnn::MaxPoolOp, qnn::ReshapeOp, qnn::TransposeOp, qnn::SliceOp, qnn::GatherOp, qnn::ConcatOp, qnn::TileOp,
-             qnn::BroadcastOp, qnn::DepthToSpaceOp, qnn::SpaceToDepthOp, qnn::ReduceMaxOp, qnn::ReduceMinOp, qnn::PadOp>(
-             op) ||
+             qnn::BroadcastOp, qnn::DepthToSpaceOp, qnn::SpaceToDepthOp, qnn::ReduceMaxOp, qnn::ReduceMinOp,
+             qnn::PadOp>(op) ||
          (isa<qnn::ResizeOp>(op) && cast<qnn::ResizeOp>(op).getMode() == qnn::ResizeMode::Nearest);
 }
 
-/// Lowest and highest code that a value can hold for any input: what clamps, quantizers and constants leave of its type,
-/// through what moves codes and the borders of regions.
+/// Lowest and highest code that a value can hold for any input: what clamps, quantizers and constants leave of its
+/// type, through what moves codes and the borders of regions.
 std::pair<int64_t, int64_t> codeRangeOf(Value value) {
   unsigned bits = cast<RankedTensorType>(value.getType()).getElementTypeBitWidth();
   std::pair<int64_t, int64_t> whole = {-(int64_t(1) << (bits - 1)), (int64_t(1) << (bits - 1)) - 1};
@@ -129,8 +129,8 @@ struct VerifyAccumulators : bitwright::impl::VerifyAccumulatorsBase<VerifyAccumu
                      largestDistance(matmul.getLhs(), matmul.getLhsZeroPoint()),
                      largestDistance(matmul.getRhs(), matmul.getRhsZeroPoint()));
       else if (auto pool = dyn_cast<dyadic::AvgPoolOp>(op))
-        checkGeneric(op, int64_t(pool.getMultiplier().size()), largestDistance(pool.getInput(), pool.getInputZeroPoint()),
-                     1);
+        checkGeneric(op, int64_t(pool.getMultiplier().size()),
+                     largestDistance(pool.getInput(), pool.getInputZeroPoint()), 1);
       else if (auto sum = dyn_cast<dyadic::ReduceSumOp>(op)) {
         int64_t count = 1;
         for (int64_t axis : sum.getAxes())

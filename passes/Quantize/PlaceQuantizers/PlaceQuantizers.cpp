@@ -111,8 +111,8 @@ struct PlaceQuantizers : bitwright::impl::PlaceQuantizersBase<PlaceQuantizers> {
     for (Operation &op : getOperation().getBody().front())
       if (placement.tooWide.contains(&op))
         remarkOn(&op, false, "quantize", "float",
-                 "stays float: it reads or makes s16 activations, for which " +
-                     op.getName().stripDialect().str() + " has no integer form; choose activations.format: s8");
+                 "stays float: it reads or makes s16 activations, for which " + op.getName().stripDialect().str() +
+                     " has no integer form; choose activations.format: s8");
       else if (op.hasAttr(activationSchemeAttr) && !op.hasAttr(keepFloatAttr) && classify(&op) != OpClass::Other &&
                !placement.isInteger(&op) && !isDynamicallyScaled(&op) && !readsCodesAlready(&op))
         remarkOn(&op, false, "quantize", "float",
