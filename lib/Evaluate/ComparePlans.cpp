@@ -30,7 +30,7 @@ double bitwright::kendall(llvm::ArrayRef<double> a, llvm::ArrayRef<double> b) {
 static std::vector<double> ranksOf(llvm::ArrayRef<double> values) {
   std::vector<size_t> order(values.size());
   std::iota(order.begin(), order.end(), size_t(0));
-  llvm::stable_sort(order, [&](size_t i, size_t j) { return values[i] < values[j]; });
+  llvm::sort(order, [&](size_t i, size_t j) { return std::pair(values[i], i) < std::pair(values[j], j); });
   std::vector<double> ranks(values.size());
   for (size_t begin = 0, end; begin < order.size(); begin = end) {
     for (end = begin; end < order.size() && values[order[end]] == values[order[begin]];)
@@ -114,7 +114,9 @@ private:
 
 unsigned bitsOfName(llvm::StringRef format) {
   unsigned bits = 0;
-  format.drop_while([](char c) { return !isdigit(c); }).take_while([](char c) { return isdigit(c); }).getAsInteger(10, bits);
+  format.drop_while([](char c) { return !isdigit(c); })
+      .take_while([](char c) { return isdigit(c); })
+      .getAsInteger(10, bits);
   return bits;
 }
 
@@ -130,7 +132,8 @@ Choices leastLoss(const AllocationProblem &problem) {
     changed = false;
     for (unsigned g = 0; g < best.size(); ++g)
       for (unsigned c = 0; c < problem.groups[g].choices.size(); ++c)
-        if (auto next = moves.apply(best, g, c); next && solver::lossOf(problem, *next) < solver::lossOf(problem, best)) {
+        if (auto next = moves.apply(best, g, c);
+            next && solver::lossOf(problem, *next) < solver::lossOf(problem, best)) {
           best = *next;
           changed = true;
         }
@@ -151,7 +154,7 @@ Choices bitwright::randomPlan(const AllocationProblem &problem, std::mt19937_64 
     llvm::ArrayRef<Choice> all = problem.groups[g].choices;
     std::vector<unsigned> byLoss(all.size());
     std::iota(byLoss.begin(), byLoss.end(), 0u);
-    llvm::stable_sort(byLoss, [&](unsigned a, unsigned b) { return all[a].loss < all[b].loss; });
+    llvm::sort(byLoss, [&](unsigned a, unsigned b) { return std::pair(all[a].loss, a) < std::pair(all[b].loss, b); });
     size_t draw = 0;
     for (size_t i = 1; i < all.size(); ++i)
       draw += uniform() < share;
@@ -262,7 +265,9 @@ llvm::Expected<PairTerms> bitwright::measurePairs(PlanTrials &trials, const Sens
   auto lossOf = [&](unsigned i) { return problem.groups[groups[i]].choices[choices[groups[i]]].loss; };
   std::vector<unsigned> order(groups.size());
   std::iota(order.begin(), order.end(), 0u);
-  llvm::stable_sort(order, [&](unsigned i, unsigned j) { return std::fabs(lossOf(i)) > std::fabs(lossOf(j)); });
+  llvm::sort(order, [&](unsigned i, unsigned j) {
+    return std::pair(-std::fabs(lossOf(i)), i) < std::pair(-std::fabs(lossOf(j)), j);
+  });
   // n units take n (n - 1) / 2 trials, and one more each where two parts are rounded.
   size_t count = order.size();
   while (count > 0 && count * (count - 1) / 2 + count > maxTrials)

@@ -227,8 +227,8 @@ llvm::Error EvaluationModel::setActivations(const llvm::StringMap<ActivationGrid
   return llvm::Error::success();
 }
 
-llvm::Error EvaluationModel::replace(llvm::StringMap<WeightSlot> &slots, llvm::StringRef what, llvm::StringRef operation,
-                                     const std::vector<float> &values) {
+llvm::Error EvaluationModel::replace(llvm::StringMap<WeightSlot> &slots, llvm::StringRef what,
+                                     llvm::StringRef operation, const std::vector<float> &values) {
   auto it = slots.find(operation);
   if (it == slots.end())
     return llvm::createStringError("evaluation: the compiled graph does not hold the " + what + " of '" + operation +
@@ -236,8 +236,7 @@ llvm::Error EvaluationModel::replace(llvm::StringMap<WeightSlot> &slots, llvm::S
   WeightSlot &slot = it->getValue();
   if (values.size() != slot.original.size())
     return llvm::createStringError("evaluation: '" + operation + "': expected " + llvm::Twine(slot.original.size()) +
-                                   (what == "bias" ? " biases" : " weights") + ", found " +
-                                   llvm::Twine(values.size()));
+                                   (what == "bias" ? " biases" : " weights") + ", found " + llvm::Twine(values.size()));
   std::vector<uint8_t> bytes = slot.pack(values);
   if (bw_model_replace_weight(model->get(), slot.index, bytes.data(), bytes.size()) != BW_OK)
     return runtimeError();

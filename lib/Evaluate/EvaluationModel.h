@@ -36,10 +36,12 @@ struct EvaluatedOutput {
 class EvaluationModel {
 public:
   /// Compiles a clone of `func`, a float graph. `activations`: names of the values that may be put on a grid; each is
-  /// stored, so fusion stops there. Values that the compiled graph does not store are an error, or are put in `missing`.
-  static llvm::Expected<std::unique_ptr<EvaluationModel>>
-  create(mlir::func::FuncOp func, const llvm::StringSet<> &activations, unsigned threads = 1,
-         llvm::StringSet<> *missing = nullptr);
+  /// stored, so fusion stops there. Values that the compiled graph does not store are an error, or are put in
+  /// `missing`.
+  static llvm::Expected<std::unique_ptr<EvaluationModel>> create(mlir::func::FuncOp func,
+                                                                 const llvm::StringSet<> &activations,
+                                                                 unsigned threads = 1,
+                                                                 llvm::StringSet<> *missing = nullptr);
   ~EvaluationModel();
 
   /// Grids by value name; values without one stay as they are. Unknown names are errors.
@@ -61,8 +63,8 @@ public:
   std::vector<std::string> outputNames() const;
   /// Runs with the present weights and without grids, and shows each of `activations` in row-major order under the name
   /// that it is stored by; inputs of the graph are not shown.
-  using CaptureFn = llvm::function_ref<void(llvm::StringRef storedAs, llvm::ArrayRef<int64_t> shape,
-                                            llvm::ArrayRef<float> values)>;
+  using CaptureFn =
+      llvm::function_ref<void(llvm::StringRef storedAs, llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<float> values)>;
   llvm::Error capture(const Sample &sample, CaptureFn show);
   /// The name under which a value of `activations` is stored: its own, or that of the value whose memory it shares.
   llvm::StringRef storedName(llvm::StringRef value) const;

@@ -31,7 +31,7 @@ struct Trial {
 struct TrialOptions {
   unsigned maxSamples = 32; ///< samples of the data that are used
   unsigned threads = 1;
-  bool biasCorrection = true;             ///< where there are statistics
+  bool biasCorrection = true;              ///< where there are statistics
   uint64_t cacheBytes = uint64_t(2) << 30; ///< of rounded weights; what is beyond is rounded again when needed
   UserMetric *userMetric = nullptr;
 };

@@ -195,10 +195,10 @@ llvm::Error Sensitivities::fill(solver::AllocationProblem &problem, llvm::String
   if (!llvm::is_contained(known, metric))
     return llvm::createStringError("--sensitivity-metric: expected one of " + llvm::join(known, ", ") + ", found '" +
                                    metric + "'");
-  problem.lossName = metric == "output" || metric == "user" ? (metric == "output" && !options.userMetric.empty()
-                                                                   ? std::string("loss of the output")
-                                                                   : lossName)
-                                                            : metric.str();
+  problem.lossName =
+      metric == "output" || metric == "user"
+          ? (metric == "output" && !options.userMetric.empty() ? std::string("loss of the output") : lossName)
+          : metric.str();
   for (unsigned i = 0; i < units->units.size(); ++i)
     for (solver::Choice &choice : problem.groups[i].choices)
       choice.loss = lossOf(i, choice, metric);
@@ -234,12 +234,12 @@ llvm::Error Sensitivities::save(const solver::AllocationProblem *problem) const 
   auto printTable = [&](llvm::json::OStream &out, llvm::StringRef key, auto &&list, const auto &table) {
     out.attributeArray(key, [&] {
       for (auto [entry, byFormat] : llvm::zip(list, table))
-        for (const auto &[format, measured] : byFormat)
-          if (!measured.empty())
-            out.object([&] {
-              out.attribute("name", entry.name);
-              out.attribute("format", format);
-              print(out, measured);
+        for (const auto &measured : byFormat)
+          if (!measured.second.empty())
+            out.object([&, &name = entry.name] {
+              out.attribute("name", name);
+              out.attribute("format", measured.first);
+              print(out, measured.second);
             });
     });
   };
@@ -318,8 +318,9 @@ llvm::Error Sensitivities::load() {
       auto format = entry ? entry->getString("format") : std::nullopt;
       auto it = name ? byName.find(*name) : byName.end();
       if (!format || it == byName.end())
-        return fail("measurements." + key + ": expected 'name' and 'format' of this model; remove the file or name "
-                                            "another one");
+        return fail("measurements." + key +
+                    ": expected 'name' and 'format' of this model; remove the file or name "
+                    "another one");
       if (llvm::Error error = read(*entry, "'" + *name + "' in " + *format, table[it->getValue()][format->str()]))
         return error;
     }

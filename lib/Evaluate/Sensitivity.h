@@ -37,8 +37,8 @@ struct SensitivityOptions {
 
 class Sensitivities {
 public:
-  /// Measures what the file does not hold. Errors: a file that is no such file, or was measured for another model, data,
-  /// recipe or metric (says which); losses that are not finite; a file that cannot be written.
+  /// Measures what the file does not hold. Errors: a file that is no such file, or was measured for another model,
+  /// data, recipe or metric (says which); losses that are not finite; a file that cannot be written.
   static llvm::Expected<Sensitivities> measure(mlir::func::FuncOp func, PlanTrials &trials,
                                                const SensitivityOptions &options);
 

@@ -10,9 +10,9 @@
 //   reference PATH     the outputs of the float network; first, once
 //   evaluate PATH      the outputs of a network with some formats
 //
-// PATH is an .npz of float32 arrays named `OUTPUT:SAMPLE` (sample from 0, in the order of the calibration data), which is
-// removed after the answer. An answer is a number, smaller is better, or `error TEXT`. The loss of a plan is its number
-// minus that of the reference. At the end the command's input is closed.
+// PATH is an .npz of float32 arrays named `OUTPUT:SAMPLE` (sample from 0, in the order of the calibration data), which
+// is removed after the answer. An answer is a number, smaller is better, or `error TEXT`. The loss of a plan is its
+// number minus that of the reference. At the end the command's input is closed.
 //
 //===----------------------------------------------------------------------===//
 

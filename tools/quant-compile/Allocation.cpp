@@ -158,9 +158,10 @@ llvm::Error Allocation::prepare(func::FuncOp func, const Recipe &recipe) {
     return created.takeError();
   trials = std::move(*created);
   for (const std::string &name : trials->getKept())
-    llvm::errs() << "quant-compile: allocate: '" << name
-                 << "' keeps the recipe's format: the compiled float graph has no constant or memory of its own for it, "
-                    "so other formats cannot be tried\n";
+    llvm::errs()
+        << "quant-compile: allocate: '" << name
+        << "' keeps the recipe's format: the compiled float graph has no constant or memory of its own for it, "
+           "so other formats cannot be tried\n";
   // What is wrong with the request is told before anything is measured.
   solver::AllocationProblem &problem = decisions.problem;
   problem = units.toProblem();
@@ -244,8 +245,7 @@ llvm::Error Allocation::solve() {
 /// more; the plan with the smaller measured loss stays.
 llvm::Error Allocation::refineByPairs() {
   // Other metrics predict another quantity than is measured.
-  if (!predictsMeasured() ||
-      std::fabs(decisions.plan.loss - measuredLoss) <= pairThreshold * std::fabs(measuredLoss))
+  if (!predictsMeasured() || std::fabs(decisions.plan.loss - measuredLoss) <= pairThreshold * std::fabs(measuredLoss))
     return llvm::Error::success();
   auto pairs = measurePairs(*trials, *sensitivities, decisions.problem, decisions.plan.choices, metric, maxPairTrials,
                             [&](uint64_t done, uint64_t all) { progress("pairs", done, all); });
@@ -331,12 +331,10 @@ llvm::Error Allocation::compare() {
   llvm::ArrayRef<PlanTrial> random = llvm::ArrayRef(tried).take_front(request.rankCheck),
                             ofSize = llvm::ArrayRef(tried).drop_front(firstOfSize);
   auto measuredOf = [](const PlanTrial &trial) { return trial.measured; };
-  std::vector<double> measured = figures(random, measuredOf),
-                      measuredOfSize = figures(ofSize, measuredOf);
+  std::vector<double> measured = figures(random, measuredOf), measuredOfSize = figures(ofSize, measuredOf);
   for (const std::string &name : sensitivities->metrics()) {
     auto predictedOf = [&](const PlanTrial &trial) { return trial.metrics.at(name); };
-    std::vector<double> predicted = figures(random, predictedOf),
-                        predictedOfSize = figures(ofSize, predictedOf);
+    std::vector<double> predicted = figures(random, predictedOf), predictedOfSize = figures(ofSize, predictedOf);
     ranks.push_back({name, kendall(predicted, measured), spearman(predicted, measured),
                      kendall(predictedOfSize, measuredOfSize), spearman(predictedOfSize, measuredOfSize)});
   }
@@ -436,8 +434,8 @@ void Allocation::tell() const {
 }
 
 llvm::Error Allocation::writePlan() const {
-  std::string text = solver::printPlan(
-      decisions.problem, decisions.plan, decisions.pareto, {}, [&](llvm::json::OStream &out) {
+  std::string text =
+      solver::printPlan(decisions.problem, decisions.plan, decisions.pareto, {}, [&](llvm::json::OStream &out) {
         out.attribute("measured_loss", measuredLoss);
         if (pairTrials)
           out.attribute("pair_trials", int64_t(pairTrials));

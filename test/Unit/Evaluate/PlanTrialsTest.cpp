@@ -113,12 +113,14 @@ TEST_F(PlanTrialsTest, ErrorsOfAWeightAlone) {
 }
 
 TEST_F(PlanTrialsTest, InputsBehindTransposesAreKnown) {
-  func::FuncOp func = withSchemes(R"(func.func @main(%x: tensor<2x16x8xf32> {qnn.name = "x"}) -> (tensor<2x8x16xf32> {qnn.name = "y"}) {
+  func::FuncOp func =
+      withSchemes(R"(func.func @main(%x: tensor<2x16x8xf32> {qnn.name = "x"}) -> (tensor<2x8x16xf32> {qnn.name = "y"}) {
     %w = qnn.weight "shared.weight" : tensor<16x16xf32>
     %t = qnn.transpose %x {perm = array<i64: 0, 2, 1>, name = "t"} : (tensor<2x16x8xf32>) -> tensor<2x8x16xf32>
     %y = qnn.linear %t, %w {name = "last"} : (tensor<2x8x16xf32>, tensor<16x16xf32>) -> tensor<2x8x16xf32>
     return %y : tensor<2x8x16xf32>
-  })", {"last"});
+  })",
+                  {"last"});
   std::vector<Sample> samples = {sample({2, 16, 8})};
   ASSERT_FALSE(bool(prepare(func, samples)));
   auto errors = trials->weightErrors(unit("last"), "s4");
@@ -130,7 +132,8 @@ TEST_F(PlanTrialsTest, InputsBehindTransposesAreKnown) {
 }
 
 /// One linear layer without a bias.
-const char *linearText = R"(func.func @main(%x: tensor<2x16xf32> {qnn.name = "x"}) -> (tensor<2x16xf32> {qnn.name = "y"}) {
+const char *linearText =
+    R"(func.func @main(%x: tensor<2x16xf32> {qnn.name = "x"}) -> (tensor<2x16xf32> {qnn.name = "y"}) {
     %w = qnn.weight "shared.weight" : tensor<16x16xf32>
     %y = qnn.linear %x, %w {name = "last"} : (tensor<2x16xf32>, tensor<16x16xf32>) -> tensor<2x16xf32>
     return %y : tensor<2x16xf32>
@@ -207,8 +210,8 @@ TEST_F(PlanTrialsTest, ProbabilitiesAreComparedByDivergence) {
   double expected = 0;
   for (size_t i = 0; i < p.size(); ++i)
     expected += double(p[i]) * std::log(double(p[i]) / double(q[i])) / 2;
-  // The compiled exponential differs from the interpreter's by a few float32 roundings of probabilities, and rows do not
-  // sum to 1 exactly: 20 terms of 1e-7 beside a loss of about 1e-5.
+  // The compiled exponential differs from the interpreter's by a few float32 roundings of probabilities, and rows do
+  // not sum to 1 exactly: 20 terms of 1e-7 beside a loss of about 1e-5.
   EXPECT_NEAR(loss(trial), expected, 2e-6);
   EXPECT_GT(loss(trial), 1e-6);
 }
@@ -242,7 +245,8 @@ TEST_F(PlanTrialsTest, AUserMetricIsAnotherProcess) {
     std::ofstream(script) << "while read request path; do\n" << body << "\ndone\n";
     return UserMetric::start("sh " + script, timeout);
   };
-  auto metric = start("echo \"$request\" >> " + folder + "/log; test -s \"$path\" || exit 3\n"
+  auto metric = start("echo \"$request\" >> " + folder +
+                      "/log; test -s \"$path\" || exit 3\n"
                       "case $request in reference) echo 2.5;; *) echo 3.25;; esac");
   ASSERT_TRUE(bool(metric)) << llvm::toString(metric.takeError());
   trialOptions.userMetric = metric->get();
@@ -258,11 +262,12 @@ TEST_F(PlanTrialsTest, AUserMetricIsAnotherProcess) {
 
   struct {
     const char *body, *message;
-  } const wrong[] = {{"echo nothing", "expected a finite number or 'error TEXT' as the answer to 'reference', found 'nothing'"},
-                     {"echo nan", "found 'nan'"},
-                     {"echo error out of tune", "answered with an error: out of tune"},
-                     {"exit 1", "ended without an answer"},
-                     {"sleep 30", "no answer within 1 seconds"}};
+  } const wrong[] = {
+      {"echo nothing", "expected a finite number or 'error TEXT' as the answer to 'reference', found 'nothing'"},
+      {"echo nan", "found 'nan'"},
+      {"echo error out of tune", "answered with an error: out of tune"},
+      {"exit 1", "ended without an answer"},
+      {"sleep 30", "no answer within 1 seconds"}};
   for (const auto &w : wrong) {
     auto metric = start(w.body, 1);
     ASSERT_TRUE(bool(metric));

@@ -209,7 +209,8 @@ TEST_F(SensitivityTest, RankCorrelations) {
 }
 
 /// Two outputs that depend on a layer each: losses add up exactly but for rounding of the sums.
-const char *apartText = R"(func.func @main(%x: tensor<2x16xf32> {qnn.name = "x"}) -> (tensor<2x16xf32> {qnn.name = "y"}, tensor<2x16xf32> {qnn.name = "z"}) {
+const char *apartText =
+    R"(func.func @main(%x: tensor<2x16xf32> {qnn.name = "x"}) -> (tensor<2x16xf32> {qnn.name = "y"}, tensor<2x16xf32> {qnn.name = "z"}) {
     %w = qnn.weight "apart.1" : tensor<16x16xf32>
     %v = qnn.weight "apart.2" : tensor<16x16xf32>
     %a = qnn.linear %x, %w {name = "first"} : (tensor<2x16xf32>, tensor<16x16xf32>) -> tensor<2x16xf32>
