@@ -323,7 +323,8 @@ llvm::Expected<PairTerms> bitwright::measurePairs(PlanTrials &trials, const Sens
       for (auto [c, first] : llvm::enumerate(problem.groups[a].choices))
         for (auto [d, second] : llvm::enumerate(problem.groups[b].choices)) {
           bool measured = c == choices[a] && d == choices[b];
-          double scaled = measured ? term : term * scale(a, first) * scale(b, second);
+          // What pairs save is not more than measured: sums of extrapolated savings would promise losses below zero.
+          double scaled = measured ? term : std::max(term, 0.0) * scale(a, first) * scale(b, second);
           if (scaled != 0)
             result.terms.push_back({a, b, unsigned(c), unsigned(d), scaled});
         }

@@ -42,7 +42,8 @@ double totalOf(const solver::AllocationProblem &problem, llvm::StringRef metric,
 /// What the units that contribute most to a plan's loss do together. For each pair (i, j) of them: the loss with both
 /// rounded as chosen minus the two losses alone. For other choices (c, d) of the same units the term is scaled by
 /// sqrt(L_i(c) / L_i) sqrt(L_j(d) / L_j): errors of other formats are taken to be as correlated as those measured
-/// (of a quadratic loss the term is twice a scalar product of the two errors).
+/// (of a quadratic loss the term is twice a scalar product of the two errors). Negative terms hold for the measured
+/// choices only.
 struct PairTerms {
   std::vector<solver::PairTerm> terms;
   /// Replaces the sum of a unit's two parts by the loss of both together: (group, choice, difference).
