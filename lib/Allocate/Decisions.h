@@ -38,6 +38,7 @@ struct Decisions {
   std::vector<solver::ParetoPoint> pareto; ///< over the first budget; empty when none was asked for
   std::vector<PlanTrial> trials;           ///< the chosen plan last
   std::vector<UnitQuality> qualities;      ///< a unit of the problem each, in order
+  double measuredLatency = 0;              ///< ms of the whole network with the chosen plan; 0: not asked for
 };
 
 } // namespace bitwright

@@ -152,6 +152,8 @@ AllocationRecord allocationOf(const Decisions &decisions) {
       mark.used = *used;
     result.pareto.push_back(mark);
   }
+  if (decisions.measuredLatency > 0)
+    result.measuredLatency = decisions.measuredLatency;
   std::map<std::string, std::vector<double>> predictions;
   std::vector<double> measured;
   for (const PlanTrial &trial : decisions.trials) {

@@ -118,6 +118,7 @@ public:
     text(object, "method", allocation.method);
     number(object, "predicted", allocation.predicted, where);
     number(object, "measured", allocation.measured, where);
+    number(object, "measured_latency", allocation.measuredLatency, where);
     number(object, "bound", allocation.bound, where);
     number(object, "gap", allocation.gap, where);
     json::Object totals = numbers(allocation.totals, where);

@@ -97,7 +97,8 @@ struct Trial {
 struct AllocationRecord {
   std::string lossName, status, method;
   double predicted = 0, bound = 0, gap = 0;
-  Figure measured; ///< loss of the chosen plan, with all choices at once
+  Figure measured;        ///< loss of the chosen plan, with all choices at once
+  Figure measuredLatency; ///< ms of the whole network with the chosen plan
   double averageBits = 0;
   std::map<std::string, double> totals; ///< by metric: `bytes`, `bops`, `latency`, ...
   std::vector<BudgetLine> budgets;

@@ -72,7 +72,9 @@ def compile(model: Path, out: Path, *, calibration: Union[None, Path, Mapping[st
         server = None
         if metric is not None:
             answering, server = stack.enter_context(served(metric))
-            command += ["--metric", answering]
+            # The command holds a temporary path: kept sensitivities are told apart by the function's name.
+            name = getattr(metric, "__qualname__", type(metric).__qualname__)
+            command += ["--metric", answering, "--metric-name", name]
         if isinstance(calibration, Mapping):
             samples = os.path.join(folder, "calibration.npz")
             np.savez(samples, **calibration)

@@ -64,8 +64,12 @@ def test_size_is_that_of_the_file(folder, tmp_path, choices, budget):
 def test_latency_table_is_written_and_read(folder, tmp_path):
     table = tmp_path / "table.json"
     measured = tmp_path / "losses.json"
+    report = tmp_path / "report.html"
     arguments = ["--budget", "latency <= 50 %", "--latencies", table, "--sensitivities", measured]
-    _, plan = planned(folder, tmp_path, "s8,s4/s8", *arguments)
+    _, plan = planned(folder, tmp_path, "s8,s4/s8", *arguments, "--report", report)
+    # The whole network was timed too, and the report says so.
+    assert plan["measured_latency"] > 0
+    assert json.loads(report.with_suffix(".json").read_text())["allocation"]["measured_latency"] == plan["measured_latency"]
     text = table.read_text()
     chips = json.loads(text)["chips"]
     assert len(chips) == 1 and chips[0]["chip"].endswith("1 thread")

@@ -7,6 +7,7 @@
 #include "tools/quant-compile/Allocation.h"
 #include "lib/Allocate/Plan.h"
 #include "lib/Evaluate/Costs.h"
+#include "lib/Evaluate/Latency.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
@@ -124,6 +125,12 @@ llvm::Error Allocation::run(func::FuncOp func, const Recipe &recipe, const Progr
   if (llvm::Error error = applyPlan(func, planOf(decisions.problem, decisions.plan.choices)))
     return llvm::createStringError("the chosen plan does not fit the graph, please report this: " +
                                    llvm::toString(std::move(error)));
+  if (decisions.problem.findMetric("latency")) {
+    auto measured = measureLatency(func, trials->getSample(), request.latencyThreads);
+    if (!measured)
+      return measured.takeError();
+    decisions.measuredLatency = measured->latency;
+  }
   tell();
   return request.planOut.empty() ? llvm::Error::success() : writePlan();
 }
@@ -203,7 +210,7 @@ llvm::Error Allocation::addCosts(func::FuncOp func) {
   }
   options.latency |= !request.latencies.empty();
   options.latencyTable = request.latencies;
-  options.threads = request.threads;
+  options.threads = request.latencyThreads;
   options.progress = [&](uint64_t done, uint64_t all) { progress("latencies", done, all); };
   return bitwright::addCosts(decisions.problem, func, units, trials->getSample(), options);
 }
@@ -400,6 +407,10 @@ void Allocation::tell() const {
                << decisions.problem.lossName << " " << number(plan.loss)
                << (predictsMeasured() ? " predicted, " : " (the sum of what is minimised); " + measuredName() + " ")
                << number(measuredLoss) << " measured\n";
+  if (auto latency = decisions.problem.findMetric("latency"))
+    llvm::errs() << "quant-compile: allocate: latency " << number(plan.totals[*latency]) << " ms predicted, "
+                 << number(decisions.measuredLatency) << " ms measured on "
+                 << (request.latencyThreads == 1 ? "one thread" : std::to_string(request.latencyThreads) + " threads") << "\n";
   for (const solver::BudgetUse &use : plan.budgets) {
     // A byte more or less says little.
     bool bytes = use.budget.unit == "B";
@@ -437,6 +448,8 @@ llvm::Error Allocation::writePlan() const {
   std::string text =
       solver::printPlan(decisions.problem, decisions.plan, decisions.pareto, {}, [&](llvm::json::OStream &out) {
         out.attribute("measured_loss", measuredLoss);
+        if (decisions.measuredLatency > 0)
+          out.attribute("measured_latency", decisions.measuredLatency);
         if (pairTrials)
           out.attribute("pair_trials", int64_t(pairTrials));
         if (!ranks.empty())

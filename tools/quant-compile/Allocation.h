@@ -18,7 +18,9 @@ struct AllocationRequest {
   std::vector<std::string> budgets, keep, forbid;
   std::string choices, planIn, planOut, sensitivities, sensitivityMetric, metricCommand, metricName, latencies,
       calibration;
-  unsigned pareto = 0, rankCheck = 0, threads = 1;
+  unsigned pareto = 0, rankCheck = 0;
+  unsigned threads = 1;        ///< of trials
+  unsigned latencyThreads = 1; ///< of the runs that are timed
 };
 
 class Allocation {

@@ -74,7 +74,7 @@ struct Flags {
                                  cl::value_desc("FILE.json"), cl::cat(category)};
   cl::opt<std::string> isaNames{"isa", cl::desc("Instruction set levels to compile for (default: all)"),
                                 cl::cat(category)};
-  cl::opt<unsigned> threadCount{"threads", cl::desc("Threads of calibration (default: all cores)"), cl::init(0),
+  cl::opt<unsigned> threadCount{"threads", cl::desc("Threads of calibration and trials (default: all cores), and of timed runs (default: 1)"), cl::init(0),
                                 cl::cat(category)};
   cl::list<std::string> budgets{"budget", cl::desc("Choose formats within limits: 'size <= 60 %, latency <= 5 ms'"),
                                 cl::cat(category)};
@@ -327,6 +327,7 @@ private:
     request.pareto = flags->pareto;
     request.rankCheck = flags->rankCheck;
     request.threads = flags->threadCount ? flags->threadCount : std::thread::hardware_concurrency();
+    request.latencyThreads = std::max(1u, unsigned(flags->threadCount)); // as quant-run's default
     return request;
   }
 
