@@ -68,8 +68,9 @@ def Qnn_SchemeAttr : Qnn_Attr<"Scheme", "scheme"> {
   let summary = "Storage format and granularity of a quantized tensor";
   let description = [{
     `<s8, tensor>`, `<s8, axis 0>`, `<s4, group 128 along 1>`, `<s4, two_level 128 along 1>`, `<s8, per_token>`,
-    `<s32, row_column>`. Storage is a format name (s4, u4, s8, u8, s16, s32). The float value of a code q is
-    (q - zero_point) * scale with the scale of its tensor, slice along the axis, or group.
+    `<s32, row_column>`. Storage is a format name (s4, u4, s8, u8, s16, s32; s9 to s15: as many bits of an
+    i16). The float value of a code q is (q - zero_point) * scale with the scale of its tensor, slice along the axis, or
+    group.
   }];
   let parameters = (ins StringRefParameter<"format name">:$storage, "Granularity":$granularity, "int64_t":$axis, "int64_t":$group);
   let hasCustomAssemblyFormat = 1;
