@@ -272,8 +272,13 @@ llvm::Error Allocation::refineByPairs() {
                << llvm::format(" %.4g predicted, %.4g measured: ", first.predicted, first.measured)
                << "layers influence each other; " << pairTrials << " trials of pairs\n";
   if (plan->choices == decisions.plan.choices) {
-    first.predicted = plan->loss;
-    decisions.plan = std::move(*plan);
+    // Terms that predict this plan worse than their absence are noise of the measurement.
+    if (std::fabs(plan->loss - measuredLoss) < std::fabs(first.predicted - measuredLoss)) {
+      first.predicted = plan->loss;
+      decisions.plan = std::move(*plan);
+    } else {
+      decisions.problem = std::move(before);
+    }
     decisions.trials.push_back(std::move(first));
     return llvm::Error::success();
   }
