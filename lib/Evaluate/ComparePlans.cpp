@@ -6,6 +6,7 @@
 
 #include "lib/Evaluate/ComparePlans.h"
 #include "lib/Evaluate/Costs.h"
+#include "lib/Support/KendallTau.h"
 #include "llvm/ADT/STLExtras.h"
 #include <cmath>
 #include <numeric>
@@ -15,16 +16,7 @@ using solver::AllocationProblem;
 using solver::Choice;
 
 double bitwright::kendall(llvm::ArrayRef<double> a, llvm::ArrayRef<double> b) {
-  double agree = 0, differentA = 0, differentB = 0;
-  auto sign = [](double x) { return x > 0 ? 1.0 : x < 0 ? -1.0 : 0.0; };
-  for (size_t i = 0; i < a.size(); ++i)
-    for (size_t j = 0; j < i; ++j) {
-      double x = sign(a[i] - a[j]), y = sign(b[i] - b[j]);
-      agree += x * y;
-      differentA += x * x;
-      differentB += y * y;
-    }
-  return differentA > 0 && differentB > 0 ? agree / std::sqrt(differentA * differentB) : 0;
+  return kendallTau(a, b).value_or(0);
 }
 
 static std::vector<double> ranksOf(llvm::ArrayRef<double> values) {

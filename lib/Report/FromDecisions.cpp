@@ -8,6 +8,7 @@
 #include "lib/CostModel/CostModel.h"
 #include "lib/Evaluate/Costs.h"
 #include "lib/Report/Record.h"
+#include "lib/Support/KendallTau.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -103,21 +104,6 @@ std::string reasonFor(const solver::AllocationProblem &problem, unsigned index, 
   else
     text = "close: " + other + " is as good at the shadow prices";
   return text + tied;
-}
-
-/// Kendall's tau-b of two lists of equal length: concordant minus discordant pairs, ties taken out of the divisor.
-std::optional<double> kendallTau(llvm::ArrayRef<double> a, llvm::ArrayRef<double> b) {
-  double agree = 0, pairsA = 0, pairsB = 0;
-  for (size_t i = 0; i < a.size(); ++i)
-    for (size_t j = i + 1; j < a.size(); ++j) {
-      int signA = (a[i] > a[j]) - (a[i] < a[j]), signB = (b[i] > b[j]) - (b[i] < b[j]);
-      agree += signA * signB;
-      pairsA += signA != 0;
-      pairsB += signB != 0;
-    }
-  if (pairsA == 0 || pairsB == 0)
-    return std::nullopt;
-  return agree / std::sqrt(pairsA * pairsB);
 }
 
 AllocationRecord allocationOf(const Decisions &decisions) {

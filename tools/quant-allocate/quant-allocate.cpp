@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/Solver/Solve.h"
+#include "lib/Support/Table.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
@@ -78,24 +79,6 @@ std::string number(double value) {
   return text;
 }
 
-/// Rows of equal width; the first column is flushed left, the others right.
-void printTable(ArrayRef<std::vector<std::string>> rows) {
-  std::vector<size_t> widths;
-  for (const auto &row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i)
-      widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const auto &row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) {
-      std::string pad(widths[i] - row[i].size(), ' ');
-      line += i == 0 ? row[i] + pad : "  " + pad + row[i];
-    }
-    outs() << StringRef(line).rtrim() << '\n';
-  }
-}
-
 void printGroups(const AllocationProblem &problem, const Plan &plan) {
   std::optional<unsigned> bytes = problem.findMetric("bytes");
   std::vector<std::vector<std::string>> rows = {
@@ -109,7 +92,7 @@ void printGroups(const AllocationProblem &problem, const Plan &plan) {
                     number(choice.loss), other.choice >= 0 ? group.choices[other.choice].name() : "-",
                     other.choice >= 0 ? number(other.loss) : "-", other.choice >= 0 ? number(other.price) : "-"});
   }
-  printTable(rows);
+  bitwright::printTable(outs(), rows);
 }
 
 void printSummary(const AllocationProblem &problem, const Plan &plan) {
@@ -129,7 +112,7 @@ void printSummary(const AllocationProblem &problem, const Plan &plan) {
                     use.shadowPrice > 0 ? number(use.shadowPrice) + " per 1" + unit : "0 (not binding)"});
   }
   outs() << '\n';
-  printTable(rows);
+  bitwright::printTable(outs(), rows);
 }
 
 void printPareto(ArrayRef<ParetoPoint> points) {
@@ -141,7 +124,7 @@ void printPareto(ArrayRef<ParetoPoint> points) {
     rows.push_back({budget.print(point.limit), budget.print(point.plan.budgets.front().used), number(point.plan.loss),
                     number(point.plan.gap), number(point.plan.budgets.front().shadowPrice)});
   outs() << "\npareto over " << budget.quantity() << '\n';
-  printTable(rows);
+  bitwright::printTable(outs(), rows);
 }
 
 void printCandidates(ArrayRef<SplitCandidate> candidates) {
@@ -153,7 +136,7 @@ void printCandidates(ArrayRef<SplitCandidate> candidates) {
     rows.push_back({number(candidate.target), number(candidate.ratio), number(candidate.firstBits),
                     number(candidate.secondBits), number(candidate.firstLoss), number(candidate.secondLoss)});
   outs() << "\ncandidates of the split, best first (losses as parts of each set's span)\n";
-  printTable(rows);
+  bitwright::printTable(outs(), rows);
 }
 
 bool readOverrides(ArrayRef<std::string> texts, bool forbid, std::vector<Override> &overrides, std::string &bad) {

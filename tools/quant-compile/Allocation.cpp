@@ -8,6 +8,7 @@
 #include "lib/Allocate/Plan.h"
 #include "lib/Evaluate/Costs.h"
 #include "lib/Evaluate/Latency.h"
+#include "lib/Support/Table.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
@@ -388,24 +389,6 @@ static std::string number(double value) {
   return text;
 }
 
-/// Rows of equal width on standard error; the first column is flushed left, the others right.
-static void printTable(llvm::ArrayRef<std::vector<std::string>> rows) {
-  std::vector<size_t> widths;
-  for (const auto &row : rows)
-    for (size_t i = 0; i < row.size(); ++i) {
-      widths.resize(std::max(widths.size(), i + 1));
-      widths[i] = std::max(widths[i], row[i].size());
-    }
-  for (const auto &row : rows) {
-    std::string line = "  ";
-    for (size_t i = 0; i < row.size(); ++i) {
-      std::string pad(widths[i] - row[i].size(), ' ');
-      line += i == 0 ? row[i] + pad : "  " + pad + row[i];
-    }
-    llvm::errs() << llvm::StringRef(line).rtrim() << '\n';
-  }
-}
-
 void Allocation::tell() const {
   const solver::Plan &plan = decisions.plan;
   llvm::errs() << "quant-compile: allocate: " << llvm::format("%.2f", plan.averageBits) << " bits on average; "
@@ -432,7 +415,7 @@ void Allocation::tell() const {
     for (const solver::ParetoPoint &point : decisions.pareto)
       rows.push_back({budget.print(point.limit), budget.print(point.plan.budgets.front().used), number(point.plan.loss),
                       number(point.plan.budgets.front().shadowPrice)});
-    printTable(rows);
+    printTable(llvm::errs(), rows, "  ");
   }
   if (ranks.empty())
     return;
@@ -441,12 +424,12 @@ void Allocation::tell() const {
   for (const Rank &rank : ranks)
     rows.push_back({rank.metric, number(rank.kendall), number(rank.spearman), number(rank.kendallOfSize),
                     number(rank.spearmanOfSize)});
-  printTable(rows);
+  printTable(llvm::errs(), rows, "  ");
   rows = {{"plan", "bytes", "predicted", "measured"}};
   for (const PlanTrial &trial : decisions.trials)
     rows.push_back({trial.name, llvm::formatv("{0:f0}", totalOf(decisions.problem, "bytes", trial.choices)).str(),
                     number(trial.predicted), number(trial.measured)});
-  printTable(rows);
+  printTable(llvm::errs(), rows, "  ");
 }
 
 llvm::Error Allocation::writePlan() const {

@@ -17,6 +17,7 @@
 #include "lib/Evaluate/CompiledRunner.h"
 #include "lib/ImportOnnx/ImportOnnx.h"
 #include "lib/Statistics/Collect.h"
+#include "lib/Support/Table.h"
 #include "lib/Weights/WeightFiles.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Parser/Parser.h"
@@ -184,24 +185,6 @@ std::string number(double value) {
   return text;
 }
 
-void printTable(const std::vector<std::vector<std::string>> &rows) {
-  std::vector<size_t> widths;
-  for (const auto &row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i)
-      widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const auto &row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) {
-      if (i == 0 && row.size() > 1)
-        llvm::outs() << llvm::left_justify(row[i], unsigned(widths[i]));
-      else
-        llvm::outs() << (i ? "  " : "") << llvm::right_justify(row[i], unsigned(widths[i]));
-    }
-    llvm::outs() << "\n";
-  }
-}
-
 Exit show() {
   std::vector<double> percentiles;
   for (llvm::StringRef text : llvm::split(flags->percentiles, ',')) {
@@ -243,7 +226,7 @@ Exit show() {
   }
   if (!shown)
     return fail("--value: no value matches '" + flags->value + "'");
-  printTable(rows);
+  printTable(llvm::outs(), rows);
   if (!flags->value.empty())
     for (const auto &[name, value] : statistics->values) {
       if (!pattern->match(name) || value.channelSums.empty())
@@ -257,14 +240,14 @@ Exit show() {
         if (!value.channelAbsMax.empty())
           rows.back().push_back(number(double(value.channelAbsMax[c])));
       }
-      printTable(rows);
+      printTable(llvm::outs(), rows);
     }
   if (statistics->moments.empty() || !flags->value.empty())
     return Done;
   rows = {{"second moments of the input of", "groups", "columns", "rows"}};
   for (const auto &[name, m] : statistics->moments)
     rows.push_back({name, std::to_string(m.groups), std::to_string(m.columns), std::to_string(m.rows)});
-  printTable(rows);
+  printTable(llvm::outs(), rows);
   return Done;
 }
 

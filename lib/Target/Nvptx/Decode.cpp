@@ -153,34 +153,14 @@ std::string decode::makePlan(Operation *operation, kernel::ScheduleAttr schedule
 //===----------------------------------------------------------------------===//
 
 void Generator::setUp(const EmittedKernel &kernel) {
-  Values arguments = w.begin(kernel);
-  for (auto [parameter, argument] : llvm::zip(kernel.parameters, arguments)) {
-    switch (parameter.role) {
-    case Role::Rhs:
-      rhs = argument;
-      break;
-    case Role::GroupScale:
-      scales = argument;
-      break;
-    case Role::GroupZeroPoint:
-      zeros = argument;
-      break;
-    case Role::Lhs:
-      lhsPointer = argument;
-      break;
-    case Role::Operand:
-      operands.push_back(argument);
-      break;
-    case Role::Result:
-      results.push_back(argument);
-      break;
-    case Role::M:
-      m = argument;
-      break;
-    default:
-      break;
-    }
-  }
+  auto given = KernelWriter::byRole(kernel, w.begin(kernel), 1);
+  rhs = given.rhs[0];
+  scales = given.groupScales[0];
+  zeros = given.groupZeroPoints[0];
+  lhsPointer = given.lhs;
+  m = given.m;
+  operands = std::move(given.operands);
+  results = std::move(given.results);
   thread = w.threadId(unsigned(p.threads()));
   rank = p.split > 1 ? w.blockX() : w.constant(0);
   tile = w.blockY();

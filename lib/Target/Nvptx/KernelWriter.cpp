@@ -12,6 +12,39 @@ using namespace mlir;
 using namespace bitwright;
 using namespace bitwright::nvptx;
 
+KernelWriter::Arguments KernelWriter::byRole(const EmittedKernel &kernel, ValueRange arguments, unsigned segments) {
+  Arguments result;
+  result.rhs.resize(segments);
+  result.groupScales.resize(segments);
+  result.groupZeroPoints.resize(segments);
+  for (auto [argument, parameter] : llvm::zip(arguments, kernel.parameters)) {
+    switch (parameter.role) {
+    case Role::Lhs:
+      result.lhs = argument;
+      break;
+    case Role::Rhs:
+      result.rhs[parameter.index] = argument;
+      break;
+    case Role::GroupScale:
+      result.groupScales[parameter.index] = argument;
+      break;
+    case Role::GroupZeroPoint:
+      result.groupZeroPoints[parameter.index] = argument;
+      break;
+    case Role::Operand:
+      result.operands.push_back(argument);
+      break;
+    case Role::Result:
+      result.results.push_back(argument);
+      break;
+    case Role::M:
+      result.m = argument;
+      break;
+    }
+  }
+  return result;
+}
+
 Values KernelWriter::begin(const EmittedKernel &kernel) {
   MLIRContext *context = builder.getContext();
   context->loadDialect<LLVM::LLVMDialect, NVVM::NVVMDialect, scf::SCFDialect, vector::VectorDialect,

@@ -34,6 +34,13 @@ class KernelWriter {
 public:
   KernelWriter(mlir::Location loc, mlir::ModuleOp module) : builder(loc.getContext()), loc(loc), module(module) {}
 
+  /// The arguments of a kernel by role; segments' by their number, none where the kernel has no such parameter.
+  struct Arguments {
+    mlir::Value lhs, m;
+    llvm::SmallVector<mlir::Value> rhs, groupScales, groupZeroPoints, operands, results;
+  };
+  static Arguments byRole(const EmittedKernel &kernel, mlir::ValueRange arguments, unsigned segments);
+
   /// Starts the function `kernel.symbol` with the facts of `kernel` (threads, cluster, parameters); returns its arguments.
   Values begin(const EmittedKernel &kernel);
   /// Ends it: llvm.return.

@@ -600,35 +600,13 @@ std::pair<Value, Value> Generator::tileOfBlock() {
 }
 
 void Generator::run(ValueRange arguments, const EmittedKernel &kernel) {
-  Values operands, results;
-  rhsPointers.resize(plan.segments.size());
-  scalePointers.resize(plan.segments.size());
-  zeroPointers.resize(plan.segments.size());
-  for (auto [argument, parameter] : llvm::zip(arguments, kernel.parameters)) {
-    switch (parameter.role) {
-    case Role::Lhs:
-      lhsPointer = argument;
-      break;
-    case Role::Rhs:
-      rhsPointers[parameter.index] = argument;
-      break;
-    case Role::GroupScale:
-      scalePointers[parameter.index] = argument;
-      break;
-    case Role::GroupZeroPoint:
-      zeroPointers[parameter.index] = argument;
-      break;
-    case Role::Operand:
-      operands.push_back(argument);
-      break;
-    case Role::Result:
-      results.push_back(argument);
-      break;
-    case Role::M:
-      m = argument;
-      break;
-    }
-  }
+  auto given = KernelWriter::byRole(kernel, arguments, unsigned(plan.segments.size()));
+  lhsPointer = given.lhs;
+  m = given.m;
+  rhsPointers = std::move(given.rhs);
+  scalePointers = std::move(given.groupScales);
+  zeroPointers = std::move(given.groupZeroPoints);
+  Values operands = std::move(given.operands), results = std::move(given.results);
   thread = w.threadId(plan.threads);
   lane = w.remu(thread, 32);
   Value warp = w.divu(thread, 32);

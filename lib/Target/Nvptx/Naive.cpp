@@ -112,35 +112,12 @@ Value NaiveGenerator::sum(unsigned index, Value accumulator) {
 void NaiveGenerator::run(ValueRange arguments, const EmittedKernel &kernel) {
   int64_t n = op.getN();
   unsigned segments = op.getSegments().size();
-  Value lhsPointer, m;
-  SmallVector<Value> rhsPointers(segments), operands, results;
-  scale.resize(segments);
-  zero.resize(segments);
-  for (auto [argument, parameter] : llvm::zip(arguments, kernel.parameters)) {
-    switch (parameter.role) {
-    case Role::Lhs:
-      lhsPointer = argument;
-      break;
-    case Role::Rhs:
-      rhsPointers[parameter.index] = argument;
-      break;
-    case Role::GroupScale:
-      scale[parameter.index] = argument;
-      break;
-    case Role::GroupZeroPoint:
-      zero[parameter.index] = argument;
-      break;
-    case Role::Operand:
-      operands.push_back(argument);
-      break;
-    case Role::Result:
-      results.push_back(argument);
-      break;
-    case Role::M:
-      m = argument;
-      break;
-    }
-  }
+  auto given = KernelWriter::byRole(kernel, arguments, segments);
+  Value lhsPointer = given.lhs, m = given.m;
+  SmallVector<Value> rhsPointers = std::move(given.rhs), operands = std::move(given.operands),
+                     results = std::move(given.results);
+  scale = std::move(given.groupScales);
+  zero = std::move(given.groupZeroPoints);
   // Two columns a thread where results are nibbles: a byte has one writer.
   bool nibbles = llvm::any_of(op.getResultsAttr().getAsValueRange<TypeAttr>(),
                               [](Type type) { return type.getIntOrFloatBitWidth() == 4; });
