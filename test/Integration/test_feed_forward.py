@@ -98,8 +98,10 @@ def test_launches_and_bytes(block, tmp_path, recipe):
     assert text.count("exec.launch") <= launches, text[:2000]
     code = sum(path.stat().st_size for path in [artifact])
     weights = 2 * WIDTH * HIDDEN
-    # Beside the weights: biases, code of two instruction sets (one row and many rows have loops of their own), the plan.
-    assert code < weights * bits / 8 + 60_000, f"{code} bytes"
+    # Beside the weights: biases, code of two instruction sets, the plan. Products of 4-bit weights and floats have loops of
+    # their own for one row, six panels wide.
+    beside = 52_000 if recipe == "w4a16" else 40_000
+    assert code < weights * bits / 8 + beside, f"{code} bytes"
 
 
 def test_one_row_equals_many(block, tmp_path):
